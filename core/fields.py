@@ -1,0 +1,60 @@
+"""Flat structs as stream fields: one text field a value; lists and maps as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from core.entry import WIRE_VERSION, Entry, field_map
+from core.errors import RecordError
+from core.number import shortest
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def encode_fields(value: msgspec.Struct) -> list[bytes]:
+    """Fields of a struct, ``_v`` first; None is left out."""
+    fields = [b"_v", WIRE_VERSION]
+    for field in msgspec.structs.fields(value):
+        item = getattr(value, field.name)
+        if item is not None:
+            fields += [field.encode_name.encode(), _text(item)]
+    return fields
+
+
+def decode_fields(entry: Entry, kind: type[T]) -> T:
+    """Read a struct from an entry; unknown fields are ignored.
+
+    Raises
+    ------
+    RecordError
+        ``bad_field`` where a field is missing or cannot be read.
+    """
+    given = field_map(entry.fields)
+    values: dict[str, Any] = {}
+    try:
+        for field in msgspec.structs.fields(kind):
+            name = field.encode_name
+            if name.encode() in given:
+                values[name] = _value(given[name.encode()].decode(), field.type)
+        return msgspec.convert(values, kind, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RecordError("bad_field", f"entry {entry.id.decode()} cannot be read: {error}") from error
+
+
+def _text(item: Any) -> bytes:
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, bool):
+        return b"1" if item else b"0"
+    if isinstance(item, float):
+        return shortest(item).encode()
+    if isinstance(item, int):
+        return b"%d" % item
+    return msgspec.json.encode(item)
+
+
+def _value(text: str, kind: Any) -> Any:
+    """Lists and maps are JSON; the rest is converted from its text."""
+    return msgspec.json.decode(text) if text[:1] in {"[", "{"} and kind is not str else text

@@ -1,0 +1,177 @@
+"""HTTP of a service: a few routes on waitress, with size and time limits."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import waitress.server
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+
+from core.errors import UsageError
+
+#: Largest request body; /predict takes some thousand records in it.
+MAX_BODY_BYTES = 1024 * 1024
+#: Largest request head.
+MAX_HEADER_BYTES = 16 * 1024
+#: A client that has not sent its whole request by then, or asks for nothing more, is cut off.
+CHANNEL_TIMEOUT_S = 30
+#: How often that is looked at.
+CLEANUP_EVERY_S = 5
+#: How long an end waits for requests that are being answered.
+CLOSE_S = 2.0
+_THREADS = 4
+
+_log = logging.getLogger(__name__)
+
+_STATUS = {
+    200: "200 OK",
+    400: "400 Bad Request",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    413: "413 Content Too Large",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+Handler = Callable[[bytes], Response]
+#: Handlers by (method, path).
+Routes = Mapping[tuple[str, str], Handler]
+
+
+def json_response(status: int, value: object) -> Response:
+    """An answer in JSON, ended with a newline for people at a terminal."""
+    return Response(status, msgspec.json.encode(value) + b"\n")
+
+
+def error_response(status: int, sentence: str) -> Response:
+    """An error in JSON."""
+    return json_response(status, {"error": sentence})
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A client's connection. Its silence counts from a request's first byte: dripping does not keep it open."""
+
+    _began_s = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes of a request."""
+        more = bool(super().received(data))
+        if self.request is None:
+            self._began_s = 0.0
+        else:
+            self._began_s = self._began_s or time.time()
+            self.last_activity = self._began_s
+        return more
+
+
+class HttpServer:
+    """Serves routes from a background thread.
+
+    Raises
+    ------
+    UsageError
+        The address cannot be bound.
+    """
+
+    def __init__(self, host: str, port: int, routes: Routes, timeout_s: float = CHANNEL_TIMEOUT_S) -> None:
+        self._routes = routes
+        listener = _listen(host, port)
+        self._server = waitress.server.create_server(
+            self._application,
+            sockets=[listener],
+            threads=_THREADS,
+            max_request_body_size=MAX_BODY_BYTES,
+            max_request_header_size=MAX_HEADER_BYTES,
+            channel_timeout=timeout_s,
+            cleanup_interval=min(CLEANUP_EVERY_S, timeout_s),
+            asyncore_use_poll=True,
+            ident="streamgauge",
+            clear_untrusted_proxy_headers=True,
+        )
+        self._server.channel_class = _Channel
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.effective_port}"
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is being answered, cut every connection and free the port."""
+        self._server.task_dispatcher.shutdown(timeout=CLOSE_S)
+        connections = self._server._map  # noqa: SLF001  (waitress closes the listening socket alone)
+        if self._thread.is_alive():  # its loop may be looking at them: they are closed there
+            self._server.trigger.pull_trigger(lambda: wasyncore.close_all(connections))
+            self._thread.join(CLOSE_S)
+        else:
+            wasyncore.close_all(connections)
+
+    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        try:
+            response = self._answer(method, path, environ)
+        except Exception:
+            _log.exception("%s %s failed", method, path)
+            response = error_response(500, "this is a fault of the service; its log says more")
+        headers = [
+            ("Content-Type", response.content_type),
+            ("Content-Length", str(len(response.body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        if response.status == 405:
+            headers.append(("Allow", ", ".join(self._methods(path))))
+        start_response(_STATUS[response.status], headers)
+        return [b"" if method == "HEAD" else response.body]
+
+    def _answer(self, method: str, path: str, environ: dict[str, Any]) -> Response:
+        handler = self._routes.get(("GET" if method == "HEAD" else method, path))
+        if handler is not None:
+            return handler(environ["wsgi.input"].read())
+        if methods := self._methods(path):
+            return error_response(405, f"{path} takes {' or '.join(methods)}, not {method}")
+        paths = ", ".join(sorted({known for _, known in self._routes}))
+        return error_response(404, f"there is no {path} here; there are {paths}")
+
+    def _methods(self, path: str) -> list[str]:
+        """What a path takes; nothing where there is no such path."""
+        return sorted(method for method, known in self._routes if known == path)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the first address of a host. Raises UsageError."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(
+            f"cannot listen on {host}:{port} ({why}); choose another --http-port (0 for any) or --http-host"
+        ) from error
+    return listener

@@ -1,0 +1,79 @@
+"""Logistic regression for inference: logit, probability, and what each feature contributed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import SchemaError
+from core.schema import Schema
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a model says of n rows."""
+
+    logit: Floats  #: (n,) log-odds of class 1
+    probability: Floats  #: (n,) probability of class 1
+    contributions: Floats  #: (n, d) contribution of each feature to the logit
+
+    @property
+    def predicted(self) -> NDArray[np.uint8]:
+        """(n,) class 1 where its probability is at least one half."""
+        return (self.probability >= 0.5).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticModel:
+    """A linear model on standardised features.
+
+    ``center`` and ``scale`` are (d,): a feature enters as (x - center) / scale. A scale of zero (no variance
+    in training) is taken as 1, so that the feature enters as its distance from the only value seen.
+    """
+
+    schema: Schema
+    coefficients: Floats  #: (d,) weights on standardised features
+    intercept: float
+    center: Floats
+    scale: Floats
+
+    def __post_init__(self) -> None:
+        for name in ("coefficients", "center", "scale"):
+            values = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            if values.shape != (self.schema.width,):
+                raise SchemaError(f"{name} has shape {values.shape} for {self.schema.width} features")
+            if not np.isfinite(values).all():
+                raise SchemaError(f"{name} must be finite")
+            object.__setattr__(self, name, values)
+        if (self.scale < 0).any():
+            raise SchemaError("scale must not be negative")
+        if not np.isfinite(self.intercept):
+            raise SchemaError("the intercept must be finite")
+        object.__setattr__(self, "scale", np.where(self.scale > 0, self.scale, 1.0))
+
+    def score(self, x: Floats) -> Scores:
+        """Score rows ``x`` (n, d) of raw features.
+
+        The logit is the row sum of the contributions plus the intercept, on a C-ordered array: unlike a matrix
+        product, it gives the same last bit for one row and for many. Rows whose logit overflows come back
+        non-finite, without a warning.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            contributions = np.ascontiguousarray((x - self.center) / self.scale * self.coefficients)
+            logit = contributions.sum(axis=1) + self.intercept
+        return Scores(logit, sigmoid(logit), contributions)
+
+
+def sigmoid(logit: Floats) -> Floats:
+    """1 / (1 + exp(-logit)) without overflow for any float64 input; nan stays nan.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    with np.errstate(under="ignore", invalid="ignore"):  # a signalling nan is "invalid" to read
+        small = np.exp(-np.abs(logit))
+        return np.where(logit >= 0, 1.0, small) / (1.0 + small)

@@ -1,0 +1,163 @@
+"""The model file: a model and the profile of its training rows as one ``npz``, read without pickle.
+
+Equal models give equal bytes: members in a fixed order, stored uncompressed, with a fixed date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.drift_null import TAILS
+from core.errors import ModelFileError, SchemaError
+from core.model import LogisticModel
+from core.profile import TrainingProfile
+from core.schema import Schema
+
+#: Version of the file's layout; a reader refuses any other.
+FORMAT = 1
+#: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
+MAX_BYTES = 64 * 1024 * 1024
+_DATE = (1980, 1, 1, 0, 0, 0)
+_ARRAYS = ("coefficients", "center", "scale", "mean", "standard_deviation", "correlation", "null_quantiles")
+_FLOATS = np.dtype("<f8")
+_BYTES = np.dtype(np.uint8)
+_UNIX = 3
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """What is not an array."""
+
+    format: int
+    kind: str
+    features: tuple[str, ...]
+    classes: tuple[str, str]
+    intercept: float
+    profile_rows: int
+    profile_seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """A model with the profile that its records are judged against."""
+
+    model: LogisticModel
+    profile: TrainingProfile
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The file's bytes."""
+        model, profile = self.model, self.profile
+        header = _Header(
+            FORMAT,
+            "logistic",
+            model.schema.features,
+            model.schema.classes,
+            float(model.intercept),
+            profile.rows,
+            profile.seed,
+        )
+        arrays: dict[str, NDArray[np.generic]] = {
+            "header": np.frombuffer(msgspec.json.encode(header), dtype=np.uint8),
+            "coefficients": model.coefficients.astype(_FLOATS),
+            "center": model.center.astype(_FLOATS),
+            "scale": model.scale.astype(_FLOATS),
+            "mean": profile.mean.astype(_FLOATS),
+            "standard_deviation": profile.standard_deviation.astype(_FLOATS),
+            "correlation": profile.correlation.astype(_FLOATS),
+            "null_quantiles": profile.null_quantiles.astype(_FLOATS),
+        }
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in arrays.items():
+                member = io.BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+                info = zipfile.ZipInfo(f"{name}.npy", _DATE)
+                info.create_system = _UNIX  # else it tells the machine, and the bytes differ
+                archive.writestr(info, member.getvalue())
+        return out.getvalue()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file's bytes."""
+        return hashlib.sha256(self.encoded).hexdigest()
+
+
+def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
+    """Decode a model file, after checking its digest where one is given.
+
+    Raises
+    ------
+    ModelFileError
+        Bytes that are cut short, altered, of another version, or no model file at all.
+    """
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise ModelFileError("the model file's SHA-256 does not match; promote the run again or roll back")
+    if len(data) > MAX_BYTES:
+        raise ModelFileError(f"the model file has {len(data)} bytes; at most {MAX_BYTES} are accepted")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            header = msgspec.json.decode(_member(archive, "header", _BYTES).tobytes(), type=_Header)
+            if header.format == FORMAT and header.kind == "logistic":
+                arrays = {name: _member(archive, name, _FLOATS) for name in _ARRAYS}
+            else:
+                arrays = {}
+    except Exception as error:
+        raise ModelFileError(
+            f"this is not a whole model file ({type(error).__name__}); fit or promote the run again"
+        ) from error
+    if not arrays:
+        raise ModelFileError(
+            f"model file format {header.format} of kind {header.kind!r} is not known here; upgrade streamgauge"
+        )
+    try:
+        schema = Schema(header.features, header.classes)
+        model = LogisticModel(schema, arrays["coefficients"], header.intercept, arrays["center"], arrays["scale"])
+    except SchemaError as error:
+        raise ModelFileError(f"the model file contradicts itself: {error}") from error
+    loaded = ModelFile(model, _profile(header, arrays))
+    loaded.__dict__["encoded"] = data
+    return loaded
+
+
+def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """One array of the archive, whole and unaltered.
+
+    ``np.load`` stops reading where the array's own header says that it ends, and the checksum is compared only at
+    the member's end: one altered byte ("<f8" to "<f4") gave other numbers and no error. Nothing is unpacked, so
+    no small file becomes a large one.
+    """
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    content = archive.read(info)  # compares the checksum
+    member = io.BytesIO(content)
+    if np.lib.format.read_magic(member) != (1, 0):
+        raise ValueError(f"{name} has another array format")
+    shape, fortran_order, found = np.lib.format.read_array_header_1_0(member)
+    if found != dtype or fortran_order or len(content) - member.tell() != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} is no array of {dtype} as written here")
+    return np.frombuffer(content, dtype, offset=member.tell()).reshape(shape)
+
+
+def _profile(header: _Header, arrays: dict[str, NDArray[Any]]) -> TrainingProfile:
+    mean, deviation, correlation = arrays["mean"], arrays["standard_deviation"], arrays["correlation"]
+    quantiles = arrays["null_quantiles"]
+    d = len(header.features)
+    if (mean.shape, deviation.shape, correlation.shape, quantiles.shape) != ((d,), (d,), (d, d), TAILS.shape):
+        raise ModelFileError("the model file's profile does not fit its features; fit the model again")
+    finite = all(np.isfinite(values).all() for values in (mean, deviation, correlation, quantiles))
+    if not finite or (deviation < 0).any() or header.profile_rows < 1:
+        raise ModelFileError("the model file's profile holds impossible numbers; fit the model again")
+    return TrainingProfile(
+        header.features, header.profile_rows, mean, deviation, correlation, quantiles, header.profile_seed
+    )

@@ -1,0 +1,42 @@
+"""Command-line options of a service: one per setting, spelt like it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import msgspec
+
+from core.errors import SettingsError
+from core.settings import Settings, load_settings
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; the help is long and stays with ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        sys.stderr.write(f"streamgauge: {message}; see {self.prog} --help\n")
+        raise SystemExit(2)
+
+
+def settings_from_arguments(program: str, description: str, arguments: Sequence[str] | None = None) -> Settings:
+    """Read ``--option value`` for any setting; exits with 2 and one sentence where they do not fit."""
+    parser = _Parser(
+        prog=f"python -m {program}",
+        description=description,
+        epilog="Each option may also stand in the environment as STREAMGAUGE_<NAME> or in streamgauge.toml.",
+        allow_abbrev=False,
+    )
+    for field in msgspec.structs.fields(Settings):
+        default = "" if field.default is None else f" (default: {field.default})"
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"), metavar="VALUE", help=f"setting {field.name}{default}"
+        )
+    try:
+        return load_settings(vars(parser.parse_args(arguments)))
+    except SettingsError as error:
+        sys.stderr.write(f"streamgauge: {error}\n")
+        raise SystemExit(2) from error

@@ -1,0 +1,243 @@
+"""Records as they come off the wire, decoded once: plain records and blocks into one array of rows.
+
+What cannot be used becomes a rejection with the first reason that applies; good rows of a block stay.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.block_decoder import decode_block
+from core.entry import WIRE_VERSION, Entry, default_record_id
+from core.errors import RecordError
+from core.model import Floats
+from core.number import all_decimal, parse_number, shown
+from core.record_fields import check_id, parse_event_time_ms, parse_label
+from core.rejection import Rejection
+from core.schema import Schema
+
+#: Field layouts remembered; a producer sends one, so more than this is somebody's noise.
+MAX_LAYOUTS = 256
+#: Names of a layout worth remembering have at most this many bytes (500 features take some 10 kB), so 256 of them
+#: stay below 16 MiB whatever comes in.
+MAX_LAYOUT_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class RecordRows:
+    """One entry's usable rows: rows ``start`` to ``stop`` of the batch's array."""
+
+    entry: Entry
+    plain: bool
+    start: int
+    stop: int
+    rows: NDArray[np.int32] | None = None  #: row numbers in the block, only where some were rejected
+    ids: tuple[bytes, ...] | None = None
+    labels: Floats | None = None  #: (n,) 0, 1 or nan
+    event_time_ms: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of usable rows."""
+        return self.stop - self.start
+
+    def row_numbers(self) -> list[int]:
+        """Row number of each usable row in its entry."""
+        return list(range(self.count)) if self.rows is None else [int(row) for row in self.rows]
+
+    def record_ids(self, partition: int) -> list[bytes]:
+        """The id of each row, the default where the record brought none."""
+        if self.ids is not None:
+            return list(self.ids)
+        return [default_record_id(partition, self.entry.id, row) for row in self.row_numbers()]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordBatch:
+    """The usable rows of some entries, and the rejections of the rest."""
+
+    x: Floats  #: (n, d)
+    entries: list[RecordRows]
+    rejections: list[Rejection]
+
+
+class _Layout(NamedTuple):
+    """Where things stand in a plain record with a given sequence of field names."""
+
+    is_block: bool
+    error: tuple[str, str] | None  #: reason and detail; an exception kept here would grow a traceback
+    features: tuple[int, ...]
+    version: int
+    id: int
+    event_time: int
+    label: int
+
+
+class RecordDecoder:
+    """Decode entries for one schema; holds a cache of field layouts and nothing else."""
+
+    def __init__(self, schema: Schema, max_entry_bytes: int) -> None:
+        self.schema = schema
+        self._max_entry_bytes = max_entry_bytes
+        self._layouts: dict[tuple[bytes, ...], _Layout] = {}
+
+    def decode(self, entries: Sequence[Entry]) -> RecordBatch:
+        """Decode entries; never raises for what an entry holds."""
+        texts: list[bytes] = []
+        plain: list[RecordRows] = []
+        blocks: list[tuple[RecordRows, Floats]] = []
+        rejections: list[Rejection] = []
+        for entry in entries:
+            try:
+                layout = self._layout(entry)
+                if layout.is_block:
+                    block = decode_block(entry, self.schema)
+                    rejections += block.rejections
+                    if len(block.x):
+                        rows = RecordRows(
+                            entry, False, 0, len(block.x), block.rows, block.ids, block.labels, block.event_time_ms
+                        )
+                        blocks.append((rows, block.x))
+                    continue
+                rows = self._reserved(entry, layout)
+                fields = entry.fields
+                texts += [fields[position] for position in layout.features]
+                plain.append(rows)
+            except RecordError as error:
+                rejections.append(reject_entry(entry, error))
+        plain_x, plain = self._plain_rows(texts, plain, rejections)
+        return _assemble(plain_x, plain, blocks, rejections, self.schema.width)
+
+    def _layout(self, entry: Entry) -> _Layout:
+        size = entry.size_bytes
+        if size > self._max_entry_bytes:
+            raise RecordError(
+                "too_large", f"the entry has {size} bytes; send at most {self._max_entry_bytes} (max_entry_bytes)"
+            )
+        names = tuple(entry.fields[::2])
+        layout = self._layouts.get(names)
+        if layout is None:
+            layout = _make_layout(names, self.schema)
+            self._remember(names, layout)
+        if layout.version >= 0 and entry.fields[layout.version] != WIRE_VERSION:
+            raise RecordError(
+                "unknown_version",
+                f"_v is {shown(entry.fields[layout.version])}; version 1 is read here; send that or upgrade",
+            )
+        if layout.error is not None and layout.error[0] == "duplicate_field":
+            raise RecordError(*layout.error)
+        return layout
+
+    def _remember(self, names: tuple[bytes, ...], layout: _Layout) -> None:
+        if sum(map(sys.getsizeof, names)) > MAX_LAYOUT_BYTES:
+            return
+        if len(self._layouts) >= MAX_LAYOUTS:
+            self._layouts.clear()
+        self._layouts[names] = layout
+
+    def _reserved(self, entry: Entry, layout: _Layout) -> RecordRows:
+        rows = RecordRows(entry, True, 0, 1)
+        if layout.id >= 0:
+            rows.ids = (check_id(entry.fields[layout.id]),)
+        if layout.event_time >= 0:
+            rows.event_time_ms = parse_event_time_ms(entry.fields[layout.event_time])
+        if layout.label >= 0:
+            rows.labels = np.array([parse_label(entry.fields[layout.label], self.schema.classes)])
+        if layout.error is not None:
+            raise RecordError(*layout.error)
+        return rows
+
+    def _plain_rows(
+        self, texts: list[bytes], plain: list[RecordRows], rejections: list[Rejection]
+    ) -> tuple[Floats, list[RecordRows]]:
+        """Numbers of all plain records at once; one by one only where some are unusable."""
+        width = self.schema.width
+        if all_decimal(texts):
+            x = np.array(list(map(float, texts)), dtype=np.float64).reshape(len(plain), width)
+            if np.isfinite(x).all():
+                return x, plain
+        values: list[float] = []
+        kept: list[RecordRows] = []
+        for index, rows in enumerate(plain):
+            row_texts = texts[index * width : (index + 1) * width]
+            try:
+                numbers = _parse_row(row_texts, self.schema)
+            except RecordError as error:
+                rejections.append(reject_entry(rows.entry, error))
+                continue
+            values += numbers
+            kept.append(rows)
+        return np.array(values, dtype=np.float64).reshape(len(kept), width), kept
+
+
+def reject_entry(entry: Entry, error: RecordError) -> Rejection:
+    """The rejection of a whole entry, with its id where that can be read."""
+    record_id = None
+    for name, value in zip(entry.fields[::2], entry.fields[1::2], strict=False):
+        if name == b"_id":
+            try:
+                record_id = check_id(value)
+            except RecordError:
+                record_id = None
+            break
+    return Rejection(entry.id, error.reason, error.detail, record_id, entry=entry.fields)
+
+
+def _make_layout(names: tuple[bytes, ...], schema: Schema) -> _Layout:
+    positions = {name: 2 * index + 1 for index, name in reversed(list(enumerate(names)))}
+    error = None
+    if len(positions) != len(names):
+        repeated = next(name for index, name in enumerate(names) if positions[name] != 2 * index + 1)
+        error = ("duplicate_field", f"field {shown(repeated)} occurs twice; send each field once")
+    elif b"_n" not in positions:
+        missing = [name for name in schema.features_encoded if name not in positions]
+        if missing:
+            error = ("missing_feature", f"feature {shown(missing[0])} is missing; send all {schema.width}")
+    features = tuple(positions.get(name, -1) for name in schema.features_encoded)
+    reserved = (positions.get(name, -1) for name in (b"_v", b"_id", b"_ts", b"_y"))
+    return _Layout(b"_n" in positions, error, features, *reserved)
+
+
+def _parse_row(texts: list[bytes], schema: Schema) -> list[float]:
+    """Numbers of one record; ``not_a_number`` goes before ``not_finite`` whichever field comes first."""
+    numbers: list[float] = []
+    first_not_finite: RecordError | None = None
+    for text, name in zip(texts, schema.features, strict=True):
+        try:
+            numbers.append(parse_number(text, name))
+        except RecordError as error:
+            if error.reason == "not_a_number":
+                raise
+            first_not_finite = first_not_finite or error
+    if first_not_finite is not None:
+        raise first_not_finite
+    return numbers
+
+
+def _assemble(
+    plain_x: Floats,
+    plain: list[RecordRows],
+    blocks: list[tuple[RecordRows, Floats]],
+    rejections: list[Rejection],
+    width: int,
+) -> RecordBatch:
+    """One array over all entries: plain rows first, then block after block."""
+    parts = [plain_x] if plain else []
+    position = 0
+    for rows in plain:
+        rows.start, rows.stop = position, position + 1
+        position += 1
+    entries = list(plain)
+    for rows, x in blocks:
+        entries.append(replace(rows, start=position, stop=position + len(x)))
+        parts.append(x)
+        position += len(x)
+    if not parts:
+        return RecordBatch(np.empty((0, width)), entries, rejections)
+    return RecordBatch(parts[0] if len(parts) == 1 else np.concatenate(parts), entries, rejections)

@@ -1,0 +1,58 @@
+"""Rows kept for training: blocks of the samples stream, written by the monitor with its window."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.entry import WIRE_VERSION, Entry, field_map
+from core.model import Floats
+
+#: Bytes of rows in one samples entry.
+MAX_ENTRY_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class SampleBlock:
+    """n sampled rows of one window."""
+
+    window: int
+    schema: str  #: fingerprint
+    x: Floats  #: (n, d)
+    y: Floats  #: (n,) 0, 1 or nan where the record brought no label
+    ids: list[bytes]
+    positions: NDArray[np.int64]  #: (n, 4): entry id as ms and seq, row, partition
+
+    def encode(self) -> Iterator[list[bytes]]:
+        """Fields of one or more entries, none larger than :data:`MAX_ENTRY_BYTES`."""
+        rows = max(1, MAX_ENTRY_BYTES // (8 * (self.x.shape[1] + 5) + 40))
+        for start in range(0, len(self.x), rows):
+            part = slice(start, start + rows)
+            fields = [b"_v", WIRE_VERSION, b"window", b"%d" % self.window, b"_n", b"%d" % len(self.x[part])]
+            fields += [b"_schema", self.schema.encode(), b"_x", self.x[part].astype("<f8").tobytes()]
+            fields += [b"_y", self.y[part].astype("<f8").tobytes(), b"_ids", b"\n".join(self.ids[part])]
+            fields += [b"_positions", self.positions[part].astype("<i8").tobytes()]
+            yield fields
+
+
+def decode_sample_block(entry: Entry) -> SampleBlock:
+    """Read one entry of the samples stream. Raises KeyError or ValueError for what the monitor did not write."""
+    fields = field_map(entry.fields)
+    count = int(fields[b"_n"])
+    return SampleBlock(
+        int(fields[b"window"]),
+        fields[b"_schema"].decode(),
+        np.frombuffer(fields[b"_x"], "<f8").reshape(count, -1),
+        np.frombuffer(fields[b"_y"], "<f8"),
+        fields[b"_ids"].split(b"\n"),
+        np.frombuffer(fields[b"_positions"], "<i8").reshape(count, 4),
+    )
+
+
+def is_sampled(record_id: bytes, share: float) -> bool:
+    """Whether a record is kept, by a hash of its id: a label can tell alike whether its row was."""
+    return share >= 1.0 or zlib.crc32(record_id) < share * 2**32

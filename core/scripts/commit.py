@@ -1,0 +1,98 @@
+"""Commit: acknowledge entries and publish what came of them in one atomic step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.connection import Connection, ServerError
+from core.errors import GroupMissing
+from core.scripts.script import Script
+
+#: Bytes of results in one call: the server works on nothing else meanwhile.
+MAX_CALL_BYTES = 4 * 1024 * 1024
+#: Entries in one call, for the same reason.
+MAX_CALL_ENTRIES = 1_000
+
+_script = Script("commit")
+
+#: Output fields by number of the output stream (1 is the first).
+Output = tuple[int, list[bytes]]
+
+
+class EntryResult(NamedTuple):
+    """What is to be published for one entry; no outputs means: acknowledge only."""
+
+    id: bytes
+    deliveries: int  #: how often the entry was handed out, kept where it must be put back
+    outputs: list[Output]
+
+
+class Committed(NamedTuple):
+    """What a commit did."""
+
+    committed: int
+    late: int  #: entries that another worker had answered already
+    ts_ms: int  #: the server's clock
+    late_ids: frozenset[bytes]
+
+
+def commit(
+    connection: Connection,
+    source: str,
+    group: str,
+    consumer: str,
+    outputs: tuple[str, ...],
+    results: list[EntryResult],
+) -> Committed:
+    """Acknowledge ``results`` in ``source`` and publish their outputs, in chunks; safe to repeat as a whole.
+
+    Each entry is acknowledged and published in one script, so it has exactly one result: whoever commits second is
+    late and publishes nothing. Where a write fails, its entry is pending again and the error is raised.
+
+    Raises
+    ------
+    GroupMissing
+        The stream or its group is gone; nothing of this chunk was published.
+    redis.exceptions.ResponseError
+        An output that cannot be written, or has too many fields for a script; with the server's words.
+    """
+    committed = ts_ms = 0
+    late: list[bytes] = []
+    for chunk in _chunks(results):
+        try:
+            reply = _script.run(connection, (source, *outputs), (group, consumer, *_flat(chunk)))
+        except ServerError as error:
+            if "NOGROUP" in str(error):
+                raise GroupMissing(f"group {group!r} of {source} is gone; it is made again") from error
+            raise
+        committed += reply[0]
+        late += reply[1]
+        ts_ms = int(reply[2])
+    return Committed(committed, len(late), ts_ms, frozenset(late))
+
+
+def _chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
+    chunk: list[EntryResult] = []
+    size = 0
+    for result in results:
+        result_bytes = sum(len(value) for _, fields in result.outputs for value in fields)
+        if chunk and (size + result_bytes > MAX_CALL_BYTES or len(chunk) >= MAX_CALL_ENTRIES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(result)
+        size += result_bytes
+    if chunk:
+        yield chunk
+
+
+def _flat(chunk: list[EntryResult]) -> list[bytes]:
+    """The chunk as the script reads it; ``ts`` is filled in there, by the server's clock."""
+    arguments: list[bytes] = []
+    for entry_id, deliveries, outputs in chunk:
+        arguments += (entry_id, b"%d" % deliveries, b"%d" % len(outputs))
+        for stream, fields in outputs:
+            arguments += (b"%d" % stream, b"%d" % (len(fields) + 2))
+            arguments += fields
+            arguments += (b"ts", b"")
+    return arguments

@@ -1,0 +1,202 @@
+"""Settings: ``--option``, else environment ``STREAMGAUGE_*``, else ``streamgauge.toml``, else the default.
+
+One frozen object, built once at start. An unknown key is an error that names it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import SettingsError
+from core.keys import PipelineKeys
+
+#: Prefix of environment variables.
+ENVIRONMENT_PREFIX = "STREAMGAUGE_"
+#: The settings file, looked for in the working directory.
+FILE_NAME = "streamgauge.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of all services; spelt alike as option, variable and file key."""
+
+    # where
+    redis_url: str | None = None
+    pipeline: str = "default"
+    partitions: int | None = None  #: unset: adopt what the pipeline has, else 1
+    miniflow: str = "miniflow"  #: directory of runs
+    http_host: str = "127.0.0.1"
+    http_port: int | None = None  #: unset: the service's own; 0: any free one, printed
+    log_level: str = "info"
+
+    # records
+    max_entry_bytes: int = 1024 * 1024
+    read_bytes: int = 2 * 1024 * 1024  #: target size of one read; entry counts adapt to it
+    takeover_idle_ms: int = 15_000  #: an entry pending for longer is taken over from its worker
+    poison_deliveries: int = 5  #: an entry delivered more often than this is processed alone
+    poison_lone_deaths: int = 3  #: and after this many lone deliveries it is rejected
+    max_backlog_entries: int = 1_000_000
+    max_backlog_bytes: int = 256 * 1024 * 1024
+
+    # kept
+    records_keep_ms: int | None = None  #: unset: adopt what the pipeline has, else 1 h
+    records_keep_bytes: int | None = None  #: unset: adopt what the pipeline has, else 256 MiB
+    trim_every_ms: int = 5_000
+
+    # monitor
+    window_records: int = 500
+    slide_records: int | None = None  #: unset: tumbling windows (slide = window)
+    window_limit_s: float = 60.0  #: a window closes by then, counted from its first record
+    window_min_records: int = 50  #: fewer give no verdict
+    window_false_alarm_rate: float = 0.01
+    confirm_windows: int = 2  #: m of ...
+    confirm_of_windows: int = 3  #: ... k windows in drift confirm an episode
+    retrain_cooldown_s: float = 60.0
+    sample_share: float = 1.0  #: share of records kept for training, chosen by a hash of the record id
+
+    # trainer
+    retrain_every_s: float | None = None  #: unset: off
+    min_labelled_rows: int = 200
+    seed: int = 0
+    solver: str = "newton"
+    inverse_l2: float = 1.0  #: scikit-learn's C; inf: no penalty
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise SettingsError(f"{name} is {value}; choose a value above 0")
+        if self.http_port is not None and not 0 <= self.http_port <= 65_535:
+            raise SettingsError(f"http_port is {self.http_port}; choose 0 to 65535")
+        if self.window_records % self.slide:
+            raise SettingsError(
+                f"window_records is {self.window_records} and slide_records {self.slide}; "
+                "choose a slide that divides the window"
+            )
+        if self.confirm_windows > self.confirm_of_windows:
+            raise SettingsError(
+                f"confirm_windows is {self.confirm_windows} of {self.confirm_of_windows} (confirm_of_windows); "
+                "choose no more than that"
+            )
+        if self.window_min_records > self.window_records:
+            raise SettingsError(
+                f"window_min_records is {self.window_min_records} and window_records {self.window_records}; "
+                "no window would ever have a verdict, choose no more than that"
+            )
+        if not 0.0001 <= self.window_false_alarm_rate <= 0.5:  # the tails of core/drift_null.py
+            raise SettingsError(
+                f"window_false_alarm_rate is {self.window_false_alarm_rate}; choose a value from 0.0001 to 0.5"
+            )
+        if not self.retrain_cooldown_s >= 0:
+            raise SettingsError(f"retrain_cooldown_s is {self.retrain_cooldown_s}; choose 0 or more")
+        if self.seed < 0:
+            raise SettingsError(f"seed is {self.seed}; choose 0 or more")
+        if not 0 <= self.sample_share <= 1:
+            raise SettingsError(f"sample_share is {self.sample_share}; choose 0 to 1")
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            raise SettingsError(f"log_level is {self.log_level!r}; choose debug, info, warning or error")
+        if self.solver not in {"newton", "gradient_descent"}:
+            raise SettingsError(f"solver is {self.solver!r}; choose newton or gradient_descent")
+        PipelineKeys(self.pipeline)  # checks the name
+
+    @property
+    def keys(self) -> PipelineKeys:
+        """The pipeline's keys."""
+        return PipelineKeys(self.pipeline)
+
+    @property
+    def slide(self) -> int:
+        """Records between two windows."""
+        return self.slide_records if self.slide_records is not None else self.window_records
+
+    @property
+    def miniflow_path(self) -> Path:
+        """Directory of runs."""
+        return Path(self.miniflow)
+
+
+_POSITIVE = (
+    "partitions",
+    "max_entry_bytes",
+    "read_bytes",
+    "takeover_idle_ms",
+    "poison_deliveries",
+    "poison_lone_deaths",
+    "max_backlog_entries",
+    "max_backlog_bytes",
+    "records_keep_ms",
+    "records_keep_bytes",
+    "trim_every_ms",
+    "window_records",
+    "slide_records",
+    "window_limit_s",
+    "window_min_records",
+    "confirm_windows",
+    "confirm_of_windows",
+    "retrain_every_s",
+    "min_labelled_rows",
+    "inverse_l2",
+)
+
+
+def load_settings(
+    options: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """Build the settings; options that are None count as not given.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key, or a value that does not fit, with the place it came from.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    _take(values, places, _file_values((directory or Path()) / FILE_NAME), f"in {FILE_NAME}")
+    variables = os.environ if environment is None else environment
+    from_environment = {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
+        for name, text in variables.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+    _take(values, places, from_environment, "in the environment")
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    _take(values, places, given, "as an option")
+    try:
+        return Settings(**values)
+    except SettingsError as error:
+        named = [
+            f"{name} is set {where}" for name, where in places.items() if name in re.findall(r"\w+", str(error))
+        ]
+        raise SettingsError(f"{error} ({', '.join(named)})" if named else str(error)) from None
+
+
+def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, Any], where: str) -> None:
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for name, value in given.items():
+        if name not in kinds:
+            close = get_close_matches(name, kinds, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those there are"
+            raise SettingsError(f"unknown setting {name!r} {where}; {hint}")
+        try:
+            values[name] = msgspec.convert(value, kinds[name], strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"setting {name!r} {where} is {value!r}: {error}") from error
+        places[name] = where
+
+
+def _file_values(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}; correct or remove it") from error

@@ -1,0 +1,56 @@
+"""How far each group is behind on each partition: what an operator and an autoscaler look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.connection import Connection, ServerError
+from core.entry import field_map, parse_entry_id
+from core.keys import PartitionKeys
+
+#: Entries counted at most where the server does not know the lag.
+MAX_COUNTED = 100_000
+
+
+class StreamLag(msgspec.Struct, frozen=True):
+    """One group's backlog on one partition."""
+
+    partition: int
+    group: str
+    lag_entries: int  #: not yet handed out
+    pending_entries: int  #: handed out, not acknowledged
+    oldest_s: float  #: age of the oldest entry that is not acknowledged; 0 where there is none
+
+
+def stream_lags(connection: Connection, partitions: tuple[PartitionKeys, ...]) -> list[StreamLag]:
+    """The backlog of every group; a partition that nobody wrote to yet has none."""
+    now_ms = connection.now_ms()
+    lags: list[StreamLag] = []
+    for partition in partitions:
+        try:
+            groups = [field_map(group) for group in connection.call("XINFO", "GROUPS", partition.records)]
+        except ServerError:
+            continue
+        lags += [_group_lag(connection, partition, group, now_ms) for group in groups]
+    return lags
+
+
+def _group_lag(
+    connection: Connection, partition: PartitionKeys, group: dict[bytes, Any], now_ms: int
+) -> StreamLag:
+    name, last = group[b"name"].decode(), group[b"last-delivered-id"]
+    unread = connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", 1)
+    oldest = parse_entry_id(unread[0][0]).ms if unread else None
+    pending = int(group[b"pending"])
+    if pending:
+        summary = connection.call("XPENDING", partition.records, name)
+        if summary[1] is not None:
+            pending_ms = parse_entry_id(summary[1]).ms
+            oldest = pending_ms if oldest is None else min(oldest, pending_ms)
+    lag = group.get(b"lag")
+    if lag is None:  # after XDEL, or a group made in mid-stream
+        lag = len(connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", MAX_COUNTED))
+    age_s = 0.0 if oldest is None else max(0, now_ms - oldest) / 1000
+    return StreamLag(partition.number, name, int(lag), pending, age_s)

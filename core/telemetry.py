@@ -1,0 +1,96 @@
+"""Every metric that any service exports, on a registry of its own."""
+
+from __future__ import annotations
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+#: Buckets of a scoring step, in seconds.
+SCORE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+#: Buckets from entry id to publication, in seconds.
+END_TO_END_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+)
+
+
+class Telemetry:
+    """The metrics; each service touches its own and only those appear."""
+
+    def __init__(self, pipeline: str) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types it not
+        self.registry = CollectorRegistry()
+        self.pipeline = pipeline
+
+        self.records_scored = self._counter("records_scored", "Records scored.", "model")
+        self.records_rejected = self._counter("records_rejected", "Records rejected, by reason.", "reason")
+        self.entries_claimed = self._counter(
+            "entries_claimed", "Entries taken over from a worker that went silent."
+        )
+        self.reconnects = self._counter("reconnects", "Times the service had lost its server and came back.")
+        self.score_batch_seconds = self._histogram(
+            "score_batch_seconds", "Decoding, scoring and encoding one batch.", SCORE_BUCKETS
+        )
+        self.end_to_end_seconds = self._histogram(
+            "end_to_end_seconds", "From a record's entry id to its publication.", END_TO_END_BUCKETS
+        )
+
+        lag_labels = ("partition", "group")
+        self.stream_lag_entries = self._gauge("stream_lag_entries", "Entries not yet handed out.", *lag_labels)
+        self.stream_pending_entries = self._gauge(
+            "stream_pending_entries", "Entries handed out, open.", *lag_labels
+        )
+        self.oldest_unread_seconds = self._gauge(
+            "oldest_unread_seconds", "Age of the oldest open entry.", *lag_labels
+        )
+
+        self.drift_score = self._gauge("drift_score", "Mean absolute z shift of the newest window.")
+        self.drift_threshold = self._gauge("drift_threshold", "Threshold of the newest window's drift score.")
+        self.feature_z_shift = self._gauge("feature_z_shift", "Shift of a feature in training SDs.", "feature")
+        self.drift_alert = self._gauge("drift_alert", "1 while a drift episode is open.", "detector")
+        self.drift_windows = self._counter("drift_windows", "Windows closed, by state.", "state")
+        self.prediction_probability_mean = self._gauge(
+            "prediction_probability_mean", "Mean probability of class 1 in the newest window."
+        )
+        self.retrain_events = self._counter("retrain_events", "Retrain events written.", "reason")
+
+        self.training_runs = self._counter("training_runs", "Answers to retrain events.", "outcome")
+        self.production_info = self._gauge("production_info", "1 for the production run.", "run_id")
+        self.production_updated = self._gauge(
+            "production_updated_timestamp_seconds", "When production last changed."
+        )
+
+    def set_production(self, run_id: str, updated_ts_ms: int) -> None:
+        """Show one production run and no other."""
+        self.production_info.clear()
+        self.production_info.labels(self.pipeline, run_id).set(1)
+        self.production_updated.labels(self.pipeline).set(updated_ts_ms / 1000)
+
+    def exposition(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return prometheus_client.generate_latest(self.registry)
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"streamgauge_{name}", documentation, ("pipeline", *labels), registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"streamgauge_{name}", documentation, ("pipeline", *labels), registry=self.registry)
+
+    def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(
+            f"streamgauge_{name}", documentation, ("pipeline",), buckets=buckets, registry=self.registry
+        )

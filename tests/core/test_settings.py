@@ -1,0 +1,183 @@
+"""Settings: option, then environment, then file, then default; an error names key and place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.drift_null import TAILS
+from core.errors import SettingsError
+from core.settings import Settings, load_settings
+
+
+def write(directory: Path, text: str) -> Path:
+    (directory / "streamgauge.toml").write_text(text, encoding="utf-8")
+    return directory
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    assert load_settings({}, {}, tmp_path) == Settings()
+    assert Settings().redis_url is None
+    assert Settings().slide == Settings().window_records
+
+
+def test_option_goes_before_environment_before_file_before_default(tmp_path: Path) -> None:
+    write(tmp_path, 'pipeline = "file"\nseed = 1\nminiflow = "file"\nlog_level = "error"')
+    environment = {"STREAMGAUGE_PIPELINE": "env", "STREAMGAUGE_SEED": "2", "OTHER": "x"}
+    settings = load_settings({"pipeline": "option", "seed": None}, environment, tmp_path)
+    assert (settings.pipeline, settings.seed, settings.miniflow, settings.log_level) == (
+        "option",
+        2,
+        "file",
+        "error",
+    )
+    assert settings.http_host == "127.0.0.1"
+    assert settings.miniflow_path == Path("file")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("partitions", "3", 3),
+        ("window_limit_s", "2.5", 2.5),
+        ("window_limit_s", "3", 3.0),
+        ("inverse_l2", "inf", float("inf")),
+        ("pipeline", "123", "123"),
+        ("redis_url", "redis://h", "redis://h"),
+        ("http_port", "0", 0),
+        ("retrain_every_s", "60", 60.0),
+    ],
+)
+def test_text_of_the_environment_becomes_the_settings_type(
+    tmp_path: Path, name: str, text: str, value: object
+) -> None:
+    settings = load_settings({}, {f"STREAMGAUGE_{name.upper()}": text}, tmp_path)
+    assert getattr(settings, name) == value
+    assert type(getattr(settings, name)) is type(value)
+
+
+def test_numbers_of_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
+    settings = load_settings({}, {}, write(tmp_path, "partitions = 2\nwindow_limit_s = 30\nsample_share = 0.5"))
+    assert (settings.partitions, settings.window_limit_s, settings.sample_share) == (2, 30.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "file", "place"),
+    [
+        ({"windw_records": 1}, {}, "", "as an option"),
+        ({}, {"STREAMGAUGE_WINDW_RECORDS": "1"}, "", "in the environment"),
+        ({}, {}, "windw_records = 1", "in streamgauge.toml"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_place_and_the_near_one(
+    tmp_path: Path, options: dict[str, object], environment: dict[str, str], file: str, place: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"'windw_records' {place}; did you mean 'window_records'"):
+        load_settings(options, environment, write(tmp_path, file))
+
+
+def test_an_unknown_key_like_no_other_is_named_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="'xyzzy' in the environment; see"):
+        load_settings({}, {"STREAMGAUGE_XYZZY": ""}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "file", "place"),
+    [
+        ({"seed": "one"}, {}, "", "as an option"),
+        ({}, {"STREAMGAUGE_SEED": "1.5"}, "", "in the environment"),
+        ({}, {"STREAMGAUGE_SEED": ""}, "", "in the environment"),
+        ({}, {}, "seed = true", "in streamgauge.toml"),
+        ({}, {}, "[seed]\na = 1", "in streamgauge.toml"),
+        ({"seed": -1}, {}, "", "as an option"),
+        ({}, {"STREAMGAUGE_SEED": "-1"}, "", "in the environment"),
+        ({}, {}, "seed = -1", "in streamgauge.toml"),
+        ({"seed": -1}, {"STREAMGAUGE_SEED": "3"}, "seed = 4", "as an option"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_place(
+    tmp_path: Path, options: dict[str, object], environment: dict[str, str], file: str, place: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"seed.* {place}"):
+        load_settings(options, environment, write(tmp_path, file))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 0) for name in (
+            "partitions", "max_entry_bytes", "read_bytes", "takeover_idle_ms", "poison_deliveries",
+            "poison_lone_deaths", "max_backlog_entries", "max_backlog_bytes", "records_keep_ms", "records_keep_bytes", "trim_every_ms",
+            "window_records", "slide_records", "window_limit_s", "window_min_records", "confirm_windows",
+            "confirm_of_windows", "retrain_every_s", "min_labelled_rows", "inverse_l2",
+        )),
+        ("window_limit_s", float("nan")),
+        ("http_port", -1),
+        ("http_port", 65_536),
+        ("sample_share", 1.1),
+        ("sample_share", float("nan")),
+        ("window_false_alarm_rate", 0.00009),
+        ("window_false_alarm_rate", 0.6),
+        ("window_false_alarm_rate", float("nan")),
+        ("retrain_cooldown_s", -1.0),
+        ("retrain_cooldown_s", float("nan")),
+        ("seed", -1),
+        ("log_level", "loud"),
+        ("solver", "magic"),
+        ("pipeline", "a b"),
+        ("slide_records", 300),
+        ("slide_records", 1_000),
+        ("confirm_windows", 4),
+        ("window_min_records", 501),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_by_name_and_place(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=rf"{name} .*{name} is set as an option|pipeline"):
+        load_settings({name: value}, {}, tmp_path)
+
+
+def test_both_sides_of_a_contradiction_are_placed(tmp_path: Path) -> None:
+    write(tmp_path, "window_records = 100")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"slide_records": 30}, {}, tmp_path)
+    assert "window_records is set in streamgauge.toml" in str(caught.value)
+    assert "slide_records is set as an option" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"\xff\xfe", b"seed = 1\nseed = 2"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "streamgauge.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"streamgauge\.toml cannot be read"):
+        load_settings({}, {}, tmp_path)
+
+
+def test_a_directory_in_the_files_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "streamgauge.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"streamgauge\.toml cannot be read"):
+        load_settings({}, {}, tmp_path)
+
+
+def test_the_environment_of_the_process_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMGAUGE_SEED", "77")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().seed == 77
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(AttributeError):
+        Settings().seed = 1  # type: ignore[misc]  # that is the point
+
+
+def test_the_range_of_rates_is_that_of_the_stored_tails() -> None:
+    for rate in (TAILS[0], TAILS[-1]):
+        assert Settings(window_false_alarm_rate=float(rate))
+    for rate in (TAILS[0] * 1.01, TAILS[-1] * 0.99):
+        with pytest.raises(SettingsError):
+            Settings(window_false_alarm_rate=float(rate))
+
+
+def test_every_default_is_of_its_own_type() -> None:
+    for field in msgspec.structs.fields(Settings):
+        assert msgspec.convert(field.default, field.type) == field.default
