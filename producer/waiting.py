@@ -1,0 +1,45 @@
+"""Waiting for a server that is away or full: growing pauses, said once, ended at a deadline or by an interrupt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: First pause after a refusal, and the longest.
+FIRST_PAUSE_S = 0.01
+LONGEST_PAUSE_S = 1.0
+#: How soon a pause notices an interrupt. An event would be sooner, but a signal handler must not set one that its
+#: own thread waits for: it can find the event's lock held.
+_SLICE_S = 0.05
+
+
+class Waiter:
+    """The pauses of one producer; ``notify`` is told once a trouble why it waits."""
+
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self._notify = notify
+        self._said = ""
+        self.waited_s = 0.0
+        self.interrupted = False  #: set from anywhere, a signal handler included
+
+    def say(self, sentence: str) -> None:
+        """Pass a sentence on unless it is the one said last."""
+        if sentence != self._said:
+            self._said = sentence
+            self._notify(sentence)
+
+    def relieved(self) -> None:
+        """The trouble is over: the next one is said again."""
+        self._said = ""
+
+    def pause(self, attempt: int, deadline_s: float | None = None) -> bool:
+        """Wait after failed attempt ``attempt`` (from 0); False where an interrupt or the deadline ended it."""
+        began_s = time.monotonic()
+        until_s = began_s + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(attempt, 16))
+        end_s = until_s if deadline_s is None else min(until_s, deadline_s)
+        now_s = began_s
+        while now_s < end_s and not self.interrupted:
+            time.sleep(min(_SLICE_S, end_s - now_s))
+            now_s = time.monotonic()
+        self.waited_s += now_s - began_s
+        return not self.interrupted and end_s == until_s

@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.connection import Connection
+from core.entry import Entry, field_map, streams_of
+from core.errors import BacklogFull, DataError, NoProductionModel, ServerUnavailable, SettingsError, StreamError
+from core.keys import MONITORS, SCORERS, PipelineKeys
+from core.record_decoder import RecordDecoder
+from core.redis_registry import RedisRegistry
+from core.schema import Schema
+from producer.client import Producer
+
+Stream = Callable[[str], list[Entry]]
+
+#: A linger that no test lives to see.
+NEVER_MS = 3_600_000.0
+MAX_BYTES = 1 << 20
+
+
+def read_groups_up(connection: Connection, records: str) -> None:
+    """Move both required groups to the end of a stream."""
+    for group in (SCORERS, MONITORS):
+        connection.call("XGROUP", "SETID", records, group, "$")
+
+
+@pytest.fixture
+def records(connection: Connection, keys: PipelineKeys) -> str:
+    """The records stream of partition 0, with both groups at its start."""
+    name = keys.partition(0).records
+    for group in (SCORERS, MONITORS):
+        connection.call("XGROUP", "CREATE", name, group, "0", "MKSTREAM")
+    return name
+
+
+def test_a_plain_record_stands_on_the_wire_as_documented(
+    any_server_url: str, pipeline: str, keys: PipelineKeys
+) -> None:
+    with Producer(any_server_url, pipeline) as producer:
+        producer.send({"Area": 87524.0, "Ratio": "0.70"}, id="r-1", event_time_ms=1700000000000, label="Besni")
+    with Connection(any_server_url) as connection:
+        ((_, fields),) = connection.call("XRANGE", keys.partition(0).records, "-", "+")
+    assert field_map(fields) == {
+        b"Area": b"87524.0",
+        b"Ratio": b"0.70",
+        b"_id": b"r-1",
+        b"_ts": b"1700000000000",
+        b"_y": b"Besni",
+    }
+
+
+def test_a_full_batch_goes_out_by_itself(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, batch_rows=3, linger_ms=NEVER_MS) as producer:
+        for value in range(4):
+            producer.send({"a": value})
+        assert len(stream(keys.partition(0).records)) == 3
+        assert (producer.sent_records, producer.unsent) == (3, 1)
+    assert len(stream(keys.partition(0).records)) == 4
+
+
+def test_linger_publishes_without_another_send(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection
+) -> None:
+    with Producer(server_url, pipeline, linger_ms=20) as producer:
+        producer.send({"a": 1})
+        reply = connection.call("XREAD", "BLOCK", 10_000, "STREAMS", keys.partition(0).records, "0")
+        assert streams_of(reply)
+        producer.send({"a": 2})
+        reply = connection.call("XREAD", "BLOCK", 10_000, "STREAMS", keys.partition(0).records, reply[0][1][0][0])
+        assert streams_of(reply)
+
+
+def test_no_linger_sends_each_record_at_once(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, linger_ms=0) as producer:
+        producer.send({"a": 1})
+        assert len(stream(keys.partition(0).records)) == 1
+
+
+@pytest.mark.parametrize("words", [b"EVALSHA", b"r-7"])
+def test_a_reply_cut_in_mid_flight_leads_to_exactly_one_copy(
+    proxy: Any, pipeline: str, keys: PipelineKeys, stream: Stream, words: bytes
+) -> None:
+    said: list[str] = []
+    with Producer(proxy.url, pipeline, linger_ms=0, notify=said.append) as producer:
+        producer.send({"a": 1}, id="r-6")
+        proxy.cut_next(words, b"*2\r\n$2\r\nOK")
+        producer.send({"a": 1}, id="r-7")
+        producer.send({"a": 1}, id="r-8")
+    assert proxy.cuts == 1
+    ids = [field_map(entry.fields)[b"_id"] for entry in stream(keys.partition(0).records)]
+    assert ids == [b"r-6", b"r-7", b"r-8"]
+    assert producer.sent_records == 3
+    assert len(said) == 1
+    assert "lost" in said[0]
+
+
+def test_a_label_whose_reply_is_cut_is_written_once(
+    proxy: Any, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(proxy.url, pipeline, notify=lambda _: None) as producer:
+        proxy.cut_next(b"EVALSHA", b"*2\r\n$2\r\nOK")
+        producer.send_label("r-1", 1)
+        producer.flush()
+    assert proxy.cuts == 1
+    assert [entry.fields for entry in stream(keys.labels)] == [[b"id", b"r-1", b"y", b"1"]]
+
+
+def test_raise_mode_keeps_what_was_refused_and_flush_sends_it(
+    server_url: str, pipeline: str, connection: Connection, records: str, stream: Stream
+) -> None:
+    with Producer(
+        server_url, pipeline, batch_rows=2, linger_ms=NEVER_MS, on_full="raise", max_backlog_entries=3
+    ) as producer:
+        for value in range(4):
+            producer.send({"a": value})
+        producer.send({"a": 4})
+        with pytest.raises(BacklogFull, match="wait for its readers"):
+            producer.send({"a": 5})
+        with pytest.raises(BacklogFull):
+            producer.flush()
+        assert (producer.sent_records, producer.unsent) == (4, 2)
+        read_groups_up(connection, records)
+        assert producer.flush() == 0
+    assert [entry.fields[1] for entry in stream(records)] == [b"0.0", b"1.0", b"2.0", b"3.0", b"4.0", b"5.0"]
+
+
+def test_wait_mode_waits_for_the_readers_and_says_so_once(
+    server_url: str, pipeline: str, connection: Connection, records: str, stream: Stream
+) -> None:
+    waiting = threading.Event()
+    said: list[str] = []
+
+    def notify(sentence: str) -> None:
+        said.append(sentence)
+        waiting.set()
+
+    with Producer(server_url, pipeline, linger_ms=0, max_backlog_entries=1, notify=notify) as producer:
+        producer.send({"a": 0})
+        producer.send({"a": 1})
+        sender = threading.Thread(target=producer.send, args=({"a": 2},))
+        sender.start()
+        assert waiting.wait(10)
+        assert len(stream(records)) == 2
+        read_groups_up(connection, records)
+        sender.join(10)
+        assert len(stream(records)) == 3
+        assert producer.waited_s > 0
+    assert len(said) == 1
+    assert "scorers" in said[0] or "monitors" in said[0]
+
+
+def test_interrupt_ends_a_wait_and_keeps_the_records(
+    server_url: str, pipeline: str, records: str, stream: Stream
+) -> None:
+    waiting = threading.Event()
+    producer = Producer(server_url, pipeline, linger_ms=0, max_backlog_entries=1, notify=lambda _: waiting.set())
+    producer.send({"a": 0})
+    producer.send({"a": 1})
+    sender = threading.Thread(target=producer.send, args=({"a": 2},))
+    sender.start()
+    assert waiting.wait(10)
+    producer.interrupt()
+    sender.join(10)
+    assert not sender.is_alive()
+    assert producer.close(timeout_s=0.1) == 1
+    assert len(stream(records)) == 2
+
+
+def test_flush_with_a_time_limit_tells_what_is_left(server_url: str, pipeline: str, records: str) -> None:
+    producer = Producer(server_url, pipeline, linger_ms=1, max_backlog_entries=1, notify=lambda _: None)
+    for value in range(3):
+        producer.send({"a": value})
+        producer.flush(0)
+    began_s = time.monotonic()
+    assert producer.flush(timeout_s=0.05) == 1
+    assert time.monotonic() - began_s < 5
+    assert producer.close(timeout_s=0) == 1
+    assert records
+
+
+def test_a_server_out_of_memory_raises_backlog_full_and_loses_nothing(
+    redis_url: str, pipeline: str, keys: PipelineKeys
+) -> None:
+    with (
+        Connection(redis_url) as connection,
+        Producer(redis_url, pipeline, linger_ms=NEVER_MS, on_full="raise") as producer,
+    ):
+        producer.send({"a": 1})
+        connection.call("CONFIG", "SET", "maxmemory", "1")
+        try:
+            with pytest.raises(BacklogFull, match="maxmemory"):
+                producer.flush()
+        finally:
+            connection.call("CONFIG", "SET", "maxmemory", "0")
+        assert producer.flush() == 0
+        assert connection.call("XLEN", keys.partition(0).records) == 1
+
+
+def test_a_server_that_forgot_the_producer_is_written_under_a_new_id(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, linger_ms=0) as producer:
+        producer.send({"a": 1})
+        producer.send({"a": 2})
+        (name,) = connection.call("KEYS", f"*{pipeline}:0}}:producer:*")
+        connection.call("DEL", name)
+        producer.send({"a": 3})
+        producer.send({"a": 4})
+        assert name not in connection.call("KEYS", f"*{pipeline}:0}}:producer:*")
+    assert [entry.fields[1] for entry in stream(keys.partition(0).records)] == [b"1.0", b"2.0", b"3.0", b"4.0"]
+
+
+def test_a_server_that_lost_the_newest_calls_gets_them_again_in_order(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection, stream: Stream
+) -> None:
+    records = keys.partition(0).records
+    with Producer(server_url, pipeline, linger_ms=0) as producer:
+        for value in range(1, 5):
+            producer.send({"a": value})
+        # a failover to a replica that saw only the first call
+        (name,) = connection.call("KEYS", f"*{pipeline}:0}}:producer:*")
+        connection.call("SET", name, 1)
+        connection.call("XDEL", records, *(entry.id for entry in stream(records)[1:]))
+        producer.send({"a": 5})
+        assert producer.sent_records == 5
+    assert [entry.fields[1] for entry in stream(records)] == [b"1.0", b"2.0", b"3.0", b"4.0", b"5.0"]
+
+
+def test_ids_choose_the_partition_and_records_without_take_turns(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, partitions=3, batch_rows=2, linger_ms=NEVER_MS) as producer:
+        for number in range(30):
+            producer.send({"a": number}, id=f"r-{number}")
+        producer.flush()
+        by_id = [len(stream(keys.partition(number).records)) for number in range(3)]
+        for number in range(12):
+            producer.send({"a": number})
+        producer.flush()
+        by_turn = [len(stream(keys.partition(number).records)) - by_id[number] for number in range(3)]
+    assert sum(by_id) == 30
+    assert min(by_id) > 0
+    assert by_turn == [4, 4, 4]
+    with Producer(server_url, pipeline) as again:
+        assert again.partitions == 3
+        for number in range(30):
+            again.send({"a": number}, id=f"r-{number}")
+    for number in range(3):
+        ids = {field_map(entry.fields).get(b"_id") for entry in stream(keys.partition(number).records)} - {None}
+        assert len(ids) == by_id[number]
+
+
+def test_another_number_of_partitions_is_refused(server_url: str, pipeline: str) -> None:
+    Producer(server_url, pipeline, partitions=2).close()
+    with pytest.raises(SettingsError, match="partitions is 3 here and 2"):
+        Producer(server_url, pipeline, partitions=3)
+
+
+def test_no_server_is_one_sentence() -> None:
+    with pytest.raises(ServerUnavailable, match=r"no Redis answers at redis://127\.0\.0\.1:1"):
+        Producer("redis://127.0.0.1:1")
+
+
+def test_a_server_that_stays_away_is_an_error_and_the_records_stay(
+    proxy: Any, pipeline: str, keys: PipelineKeys
+) -> None:
+    producer = Producer(proxy.url, pipeline, linger_ms=NEVER_MS, give_up_s=0.05, notify=lambda _: None)
+    producer.send({"a": 1})
+    proxy.cut_next(b"EVALSHA")
+    proxy._server.shutdown()
+    proxy._server.server_close()
+    with pytest.raises(ServerUnavailable, match="nothing that was not sent is lost"):
+        producer.flush()
+    assert producer.unsent == 1
+    assert producer.close(timeout_s=0) == 1
+    assert keys
+
+
+def test_a_stream_of_another_type_is_a_sentence_and_the_records_stay(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection
+) -> None:
+    producer = Producer(server_url, pipeline, linger_ms=NEVER_MS)
+    connection.call("SET", keys.partition(0).records, "text")
+    producer.send({"a": 1})
+    with pytest.raises(StreamError, match="mend it and flush again"):
+        producer.flush()
+    connection.call("DEL", keys.partition(0).records)
+    assert producer.close() == 0
+    with pytest.raises(StreamError, match="closed"):
+        producer.send({"a": 1})
+
+
+def test_blocks_of_send_decode_to_the_rows_that_were_sent(
+    server_url: str, pipeline: str, keys: PipelineKeys, production: RedisRegistry, schema: Schema, stream: Stream
+) -> None:
+    assert production.production() is not None
+    with Producer(server_url, pipeline, block=True, batch_rows=4, linger_ms=NEVER_MS) as producer:
+        producer.send({"b": 0.1, "a": "1e3", "other": 5}, id="r-0", label="yes")
+        producer.send({"a": -0.0, "b": 2}, id="r-1")
+        producer.send({"a": "wrong", "b": 2}, id="r-2")
+        producer.send({"a": 7}, id="r-3", label=0)
+    entries = stream(keys.partition(0).records)
+    assert len(entries) == 3
+    assert (producer.sent_records, producer.sent_entries) == (4, 3)
+    batch = RecordDecoder(schema, MAX_BYTES).decode(entries)
+    assert batch.x.tolist() == [[1000.0, 0.1], [-0.0, 2.0]]
+    (rows,) = batch.entries
+    assert rows.ids == (b"r-0", b"r-1")
+    assert rows.labels is not None
+    np.testing.assert_array_equal(rows.labels, [1.0, np.nan])
+    assert {(rejection.id, rejection.reason) for rejection in batch.rejections} == {
+        (b"r-2", "not_a_number"),
+        (b"r-3", "missing_feature"),
+    }
+
+
+def test_arrays_go_as_blocks_that_fit_and_keep_their_order(
+    server_url: str, pipeline: str, keys: PipelineKeys, schema: Schema, stream: Stream
+) -> None:
+    x = np.random.default_rng(1).normal(size=(1_000, 2))
+    ids = [f"r-{row}" for row in range(1_000)]
+    with Producer(server_url, pipeline, schema=schema, batch_rows=300, max_entry_bytes=2_000) as producer:
+        producer.send_rows(x, ids, ["yes", "no"] * 500)
+    entries = stream(keys.partition(0).records)
+    assert max(entry.size_bytes for entry in entries) <= 2_000
+    batch = RecordDecoder(schema, 2_000).decode(entries)
+    assert batch.rejections == []
+    np.testing.assert_array_equal(batch.x, x)
+    assert [i.decode() for rows in batch.entries for i in rows.record_ids(0)] == ids
+    assert producer.sent_records == 1_000
+
+
+def test_arrays_with_ids_are_spread_as_single_records_are(
+    server_url: str, pipeline: str, keys: PipelineKeys, schema: Schema, stream: Stream
+) -> None:
+    x = np.arange(40.0).reshape(20, 2)
+    ids = [f"r-{row}" for row in range(20)]
+    with Producer(server_url, pipeline, schema=schema, partitions=2) as producer:
+        producer.send_rows(x, ids)
+        for row, record_id in enumerate(ids):
+            producer.send({"a": x[row, 0], "b": x[row, 1]}, id=record_id)
+    for number in range(2):
+        batch = RecordDecoder(schema, MAX_BYTES).decode(stream(keys.partition(number).records))
+        blocks = [set(rows.record_ids(number)) for rows in batch.entries if not rows.plain]
+        plain = {i for rows in batch.entries if rows.plain for i in rows.record_ids(number)}
+        assert set().union(*blocks) == plain
+
+
+def test_a_block_without_a_model_says_what_to_do(server_url: str, pipeline: str) -> None:
+    with pytest.raises(NoProductionModel, match="promote one, pass a schema, or send plain records"):
+        Producer(server_url, pipeline, block=True)
+
+
+@pytest.mark.parametrize(
+    ("x", "ids", "labels", "words"),
+    [
+        (np.zeros((2, 3)), None, None, "shape"),
+        (np.zeros((2, 2)), ["one"], None, "1 ids for 2 rows"),
+        (np.zeros((2, 2)), ["one", "two\n"], None, "control characters"),
+        (np.zeros((2, 2)), None, ["yes"], "1 labels for 2 rows"),
+        (np.zeros((2, 2)), None, ["yes", "maybe"], "maybe"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_whole(
+    server_url: str, pipeline: str, schema: Schema, x: Any, ids: Any, labels: Any, words: str
+) -> None:
+    with Producer(server_url, pipeline, schema=schema) as producer:
+        with pytest.raises(DataError, match=words):
+            producer.send_rows(x, ids, labels)
+        assert (producer.sent_records, producer.unsent) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ({"_n": 1}, "underscore"),
+        ({"": 1}, "empty"),
+        ({"a": [1]}, "neither number nor text"),
+        ({"a": "\ud800"}, "neither number nor text"),
+        ({f"f{number}": 1 for number in range(4_000)}, "at most 3900"),
+    ],
+)
+def test_a_record_that_cannot_travel_is_refused_before_it_is_taken(
+    server_url: str, pipeline: str, features: Any, words: str
+) -> None:
+    with Producer(server_url, pipeline) as producer:
+        with pytest.raises(DataError, match=words):
+            producer.send(features)
+        assert producer.unsent == 0
+
+
+def test_a_record_without_values_is_sent_to_be_rejected(
+    server_url: str, pipeline: str, keys: PipelineKeys, schema: Schema, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline) as producer:
+        producer.send({"a": None})
+    batch = RecordDecoder(schema, MAX_BYTES).decode(stream(keys.partition(0).records))
+    assert [rejection.reason for rejection in batch.rejections] == ["missing_feature"]
+
+
+def test_the_widest_record_passes_the_script(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, on_full="raise") as producer:
+        producer.send({f"f{number}": number for number in range(3_900)}, id=7, event_time_ms=1, label=1)
+    (entry,) = stream(keys.partition(0).records)
+    assert field_map(entry.fields)[b"_id"] == b"7"
+
+
+def test_many_threads_lose_and_double_nothing(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    with Producer(server_url, pipeline, partitions=2, batch_rows=7, linger_ms=1) as producer:
+
+        def push(first: int) -> None:
+            for number in range(first, first + 200):
+                producer.send({"a": number}, id=number)
+
+        threads = [threading.Thread(target=push, args=(first,)) for first in (0, 200, 400)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    ids = [
+        int(field_map(entry.fields)[b"_id"])
+        for number in range(2)
+        for entry in stream(keys.partition(number).records)
+    ]
+    assert sorted(ids) == list(range(600))
+
+
+def test_leaving_the_block_by_an_exception_still_sends(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+
+    def fail_after_a_send() -> None:
+        with Producer(server_url, pipeline, linger_ms=NEVER_MS) as producer:
+            producer.send({"a": 1})
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        fail_after_a_send()
+    assert len(stream(keys.partition(0).records)) == 1
