@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.entry import EntryId
+from core.schema import Schema
+from trainer.dataset import Dataset, LabelledRows
+
+if TYPE_CHECKING:
+    from tests.trainer.conftest import Stage
+
+SCHEMA = Schema(("a", "b"), ("no", "yes"))
+PAST_MS = 1_700_000_000_000
+FUTURE_MS = 4_000_000_000_000
+
+
+def rows(*values: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.array([[value, -value] for value in values])
+
+
+@pytest.fixture
+def dataset(stage: Stage) -> Dataset:
+    return Dataset(stage.connection, stage.keys, SCHEMA, stage.settings)
+
+
+def labelled(dataset: Dataset, since: EntryId | None = None) -> LabelledRows:
+    dataset.refresh()
+    return dataset.labelled(since)
+
+
+def pairs(found: LabelledRows) -> list[tuple[float, int]]:
+    return [(float(x[0]), int(y)) for x, y in zip(found.x, found.y, strict=True)]
+
+
+def test_a_label_finds_its_row_by_id(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"])
+    stage.label([b"r", b"p"], [0, 1])
+    found = labelled(dataset)
+    assert pairs(found) == [(1, 1), (3, 0)]
+    assert found.ids == [b"p", b"r"]
+    assert found.positions[:, 0].tolist() == [PAST_MS, PAST_MS + 2]
+    assert (found.rows_seen, found.coverage) == (3, 2 / 3)
+
+
+def test_nothing_yet_is_an_empty_set(dataset: Dataset) -> None:
+    found = labelled(dataset)
+    assert found.x.shape == (0, 2)
+    assert (len(found.y), found.ids, found.positions.shape, found.coverage) == (0, [], (0, 4), 0.0)
+
+
+def test_plain_labels_may_name_the_class(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"])
+    stage.plain_label("id", "p", "y", "yes")
+    stage.plain_label("id", "q", "y", "no")
+    stage.plain_label("id", "r", "y", "perhaps")
+    assert pairs(labelled(dataset)) == [(1, 1), (2, 0)]
+
+
+def test_an_early_label_waits_for_its_row(stage: Stage, dataset: Dataset) -> None:
+    stage.label([b"p"], [1])
+    assert len(labelled(dataset).y) == 0
+    stage.sample(rows(1), [b"p"], first_ms=FUTURE_MS)
+    assert pairs(labelled(dataset)) == [(1, 1)]
+
+
+def test_a_label_joins_the_newest_row_of_a_repeated_id(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1), [b"p"])
+    stage.sample(rows(2), [b"p"], first_ms=PAST_MS + 10)
+    stage.label([b"p"], [1])
+    assert pairs(labelled(dataset)) == [(2, 1)]
+
+
+def test_a_repeated_id_leaves_the_older_row_its_label(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1), [b"p"])
+    stage.label([b"p"], [1])
+    stage.sample(rows(2), [b"p"], first_ms=FUTURE_MS)
+    assert pairs(labelled(dataset)) == [(1, 1)]
+
+
+def test_the_last_of_several_labels_counts(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1), [b"p"])
+    stage.label([b"p", b"p"], [0, 1])
+    assert pairs(labelled(dataset)) == [(1, 1)]
+    stage.label([b"p"], [0])
+    assert pairs(labelled(dataset)) == [(1, 0)]
+
+
+def test_a_records_own_label_counts_until_a_later_one_comes(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2), [b"p", b"q"], y=[1.0, float("nan")])
+    assert pairs(labelled(dataset)) == [(1, 1)]
+    stage.label([b"p"], [0])
+    assert pairs(labelled(dataset)) == [(1, 0)]
+
+
+def test_a_records_own_label_replaces_one_that_came_before_it(stage: Stage, dataset: Dataset) -> None:
+    stage.label([b"p"], [0])
+    stage.sample(rows(1), [b"p"], first_ms=FUTURE_MS, y=[1.0])
+    assert pairs(labelled(dataset)) == [(1, 1)]
+
+
+def test_only_rows_from_the_point_on_are_given(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"], y=[0.0, 1.0, 1.0])
+    found = labelled(dataset, EntryId(PAST_MS + 1, 0))
+    assert pairs(found) == [(2, 1), (3, 1)]
+    assert found.rows_seen == dataset.labelled_count(EntryId(PAST_MS + 1, 0)) == 2
+    assert pairs(dataset.labelled(EntryId(PAST_MS + 1, 1))) == [(3, 1)]
+
+
+def test_rows_come_in_stream_order_and_once(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(3, 4), [b"r", b"s"], first_ms=PAST_MS + 10, y=[1.0, 1.0])
+    stage.sample(rows(1, 2), [b"p", b"q"], y=[0.0, 0.0])
+    stage.sample(rows(1, 2), [b"p", b"q"], y=[0.0, 0.0])  # by a monitor that had lost its state
+    assert pairs(labelled(dataset)) == [(1, 0), (2, 0), (3, 1), (4, 1)]
+
+
+def test_rows_of_another_schema_are_left_out_but_their_labels_have_a_record(
+    stage: Stage, dataset: Dataset
+) -> None:
+    stage.sample(np.ones((1, 3)), [b"p"], schema=Schema(("a", "b", "c")))
+    stage.label([b"p"], [1])
+    found = labelled(dataset)
+    assert (len(found.y), found.rows_seen) == (0, 0)
+    assert dataset.has_matched(b"p")
+
+
+def test_what_the_monitor_did_not_write_is_passed_over(stage: Stage, dataset: Dataset) -> None:
+    stage.connection.call("XADD", stage.keys.samples, "*", "Area", "1")
+    stage.sample(rows(1), [b"p"], y=[1.0])
+    assert pairs(labelled(dataset)) == [(1, 1)]
+    assert dataset.unreadable_entries == 1
+
+
+def test_memory_keeps_the_newest_rows(stage: Stage) -> None:
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, stage.settings, max_rows=4)
+    for number in range(5):
+        ids = [b"%d-%d" % (number, row) for row in range(2)]
+        stage.sample(rows(number, number), ids, first_ms=PAST_MS + 10 * number)
+        stage.label(ids, [1, 1])
+    assert [x for x, _ in pairs(labelled(dataset))] == [3, 3, 4, 4]
+
+
+def test_a_look_reads_only_what_is_new(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1), [b"p"], y=[1.0])
+    dataset.refresh()
+    stage.connection.call("DEL", stage.keys.samples)
+    stage.sample(rows(2), [b"q"], y=[0.0])
+    assert pairs(labelled(dataset)) == [(1, 1), (2, 0)]
+
+
+def test_labels_of_rows_left_out_by_the_share_are_not_kept(stage: Stage) -> None:
+    settings = msgspec.structs.replace(stage.settings, sample_share=0.0)
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, settings)
+    stage.label([b"p"], [1])
+    dataset.refresh()
+    assert dataset._known == {}
+
+
+def test_forgotten_labels_take_no_room_and_leave_rows_theirs(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1), [b"p"])
+    stage.label([b"p", b"lost"], [1, 1])
+    dataset.refresh()
+    dataset.forget_labels(EntryId(FUTURE_MS, 0))
+    assert set(dataset._known) == {b"p"}
+    assert pairs(dataset.labelled()) == [(1, 1)]

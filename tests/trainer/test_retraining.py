@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.drift_window import RetrainEvent
+from core.errors import DataError
+from core.miniflow import MiniFlow
+from core.model import Floats
+from core.model_file import ModelFile
+from core.profile import profile_rows
+from core.schema import Schema
+from trainer.dataset import LabelledRows
+from trainer.fit import fit
+from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
+from trainer.retraining import Retraining, log_retraining, own_holdout, own_since, retrain
+from trainer.solvers.newton import Newton
+from trainer.table import Labels, Table
+
+SCHEMA = Schema(("a", "b"), ("no", "yes"))
+DRIFT = RetrainEvent(reason="drift")
+MANUAL = RetrainEvent(reason="manual")
+
+
+def draw(n: int, shift: float, seed: int, slope: float = 3.0) -> tuple[Floats, Labels]:
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(n, 2))
+    y = (generator.random(n) < 1 / (1 + np.exp(-slope * x[:, 0]))).astype(np.uint8)
+    return x + np.array([shift, 0.0]), y
+
+
+def as_rows(x: Floats, y: Labels) -> LabelledRows:
+    positions = np.zeros((len(y), 4), dtype=np.int64)
+    positions[:, 0] = np.arange(len(y))
+    return LabelledRows(x, y, [b"%d" % row for row in range(len(y))], positions, 2 * len(y))
+
+
+@pytest.fixture(scope="module")
+def production() -> ModelFile:
+    x, y = draw(400, 0.0, 99)
+    return fit(Table(SCHEMA.features, x, y, SCHEMA.classes), seed=0).file
+
+
+def old_holdout() -> Holdout:
+    return Holdout(*draw(200, 0.0, 98))
+
+
+def retrained(
+    event: RetrainEvent,
+    rows: LabelledRows,
+    production: ModelFile,
+    holdout: Holdout | None = None,
+    min_labelled_rows: int = 100,
+) -> Retraining:
+    return retrain(event, rows, production, holdout, min_labelled_rows=min_labelled_rows, seed=0, solver=Newton())
+
+
+def test_after_a_drift_the_newest_fifth_judges_and_the_rest_trains(production: ModelFile) -> None:
+    x, y = draw(400, 4.0, 1)
+    found = retrained(DRIFT, as_rows(x, y), production, old_holdout())
+    assert found.result == "candidate"
+    assert found.fitted is not None
+    assert np.array_equal(found.fitted.holdout.x, x[320:])
+    assert np.array_equal(found.fitted.file.profile.mean, profile_rows(x[:320], SCHEMA.features, 0).mean)
+    assert found.judged is not None
+    assert found.judged.candidate.log_loss < found.judged.production.log_loss
+
+
+def test_after_a_drift_the_old_holdout_is_reported_and_not_judged(production: ModelFile) -> None:
+    found = retrained(DRIFT, as_rows(*draw(400, 4.0, 1)), production, old_holdout())
+    assert found.old_holdout is not None
+    assert found.old_holdout.difference.significantly_worse
+    assert found.result == "candidate"
+    assert found.metrics["old_holdout_rows"] == 200
+
+
+@pytest.mark.parametrize("event", [MANUAL, RetrainEvent(reason="scheduled"), RetrainEvent(reason="label_drift")])
+def test_without_a_drift_the_fixed_holdout_judges_too(production: ModelFile, event: RetrainEvent) -> None:
+    rows = as_rows(*draw(400, 4.0, 1))
+    refused = retrained(event, rows, production, old_holdout())
+    assert refused.result == "refused"
+    assert "significantly worse on the fixed holdout" in refused.verdict
+    assert retrained(event, rows, production, None).result == "candidate"
+
+
+def test_what_is_not_better_is_refused_with_its_sentence(production: ModelFile) -> None:
+    x, y = draw(400, 0.0, 3)
+    y[:320] = 1 - y[:320]  # learns the opposite of what it is judged on
+    found = retrained(DRIFT, as_rows(x, y), production, old_holdout())
+    assert found.result == "refused"
+    assert "not better than production" in found.verdict
+    assert found.fitted is not None
+
+
+def test_too_few_labels_train_nothing(production: ModelFile) -> None:
+    found = retrained(DRIFT, as_rows(*draw(99, 4.0, 1)), production)
+    assert (found.result, found.fitted) == ("too_few_labels", None)
+    assert "99 labelled rows" in found.verdict
+    empty = as_rows(np.empty((0, 2)), np.empty(0, dtype=np.uint8))
+    assert retrained(DRIFT, empty, production, min_labelled_rows=1).result == "too_few_labels"
+
+
+@pytest.mark.parametrize(("part", "rows"), [("training", slice(0, 320)), ("judged", slice(320, 400))])
+def test_one_class_in_a_part_is_too_few_labels(production: ModelFile, part: str, rows: slice) -> None:
+    x, y = draw(400, 4.0, 1)
+    y[rows] = 1
+    found = retrained(DRIFT, as_rows(x, y), production)
+    assert found.result == "too_few_labels"
+    assert f"{part} rows are of class 'yes'" in found.verdict
+
+
+def test_equal_rows_give_equal_bytes(production: ModelFile) -> None:
+    rows = as_rows(*draw(400, 4.0, 1))
+    first, second = (retrained(DRIFT, rows, production).fitted for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.file.encoded == second.file.encoded
+
+
+def test_rows_beyond_any_scale_are_an_error(production: ModelFile) -> None:
+    x, y = draw(400, 4.0, 1)
+    x[0, 0] = 1e300
+    with pytest.raises(DataError, match="rescale"):
+        retrained(DRIFT, as_rows(x, y), production)
+
+
+def test_a_run_holds_all_that_was_decided_on(production: ModelFile, tmp_path: Path) -> None:
+    miniflow = MiniFlow(tmp_path, "test")
+    found = retrained(DRIFT, as_rows(*draw(400, 4.0, 1)), production, old_holdout())
+    run = log_retraining(miniflow, "drift", found, {"event_id": "1-0", "since": "5-0"})
+    assert run.params["event_id"] == "1-0"
+    assert own_since(miniflow, run.run_id) == "5-0"
+    assert found.fitted is not None
+    assert np.array_equal(read_holdout(run.read_artifact(HOLDOUT_ARTIFACT)).x, found.fitted.holdout.x)
+    kept = own_holdout(miniflow, run.run_id)
+    assert kept is not None
+    assert len(kept.y) == 80
+    assert miniflow.model(run.run_id).sha256 == found.fitted.file.sha256
+    lines = list(run.metrics())
+    assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(lines[0].metrics)
+    last = run.summary().metrics
+    for rows in ("judged", "old_holdout"):
+        for side in ("candidate", "production"):
+            assert {f"{rows}_{side}_log_loss", f"{rows}_{side}_accuracy"} <= set(last)
+    assert {"train_profile.json", "model/model_card.json", "model/model.npz"} <= set(run.meta.artifacts)
+
+
+def test_a_run_without_a_model_is_logged_too(production: ModelFile, tmp_path: Path) -> None:
+    miniflow = MiniFlow(tmp_path, "test")
+    found = retrained(DRIFT, as_rows(*draw(10, 4.0, 1)), production)
+    run = log_retraining(miniflow, "drift", found, {"event_id": "1-0"})
+    assert not run.summary().has_model
+    assert own_holdout(miniflow, run.run_id) is None
+
+
+def test_a_run_that_is_elsewhere_has_no_holdout_and_no_since(tmp_path: Path) -> None:
+    miniflow = MiniFlow(tmp_path, "test")
+    assert own_holdout(miniflow, "0123456789ab") is None
+    assert own_since(miniflow, "0123456789ab") is None

@@ -1,0 +1,22 @@
+"""``python -m trainer``: answer retrain events."""
+
+from __future__ import annotations
+
+import sys
+
+from core.blas import use_one_thread
+
+
+def main() -> int:
+    """Run the service; the exit status."""
+    use_one_thread()
+    from core.options import settings_from_arguments  # noqa: PLC0415  (NumPy reads the environment at import)
+    from core.service import serve  # noqa: PLC0415  (as above)
+    from trainer.service import Trainer  # noqa: PLC0415  (as above)
+
+    settings = settings_from_arguments("trainer", "Answer retrain events: train, judge, promote what is better.")
+    return serve(lambda: Trainer(settings), settings.log_level)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Answer one retrain request: train, judge, log, and promote or acknowledge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.entry import EntryId, parse_entry_id
+from core.errors import StreamError, Superseded, UsageError
+from core.keys import TRAINERS
+from core.miniflow import MiniFlow, Parameter, Run
+from core.model_file import ModelFile
+from core.redis_registry import RedisRegistry
+from core.registry import Production
+from core.scripts.commit import EntryResult, commit
+from core.settings import Settings
+from trainer.dataset import Dataset, LabelledRows
+from trainer.open_request import RetrainRequest
+from trainer.retraining import (
+    Outcome,
+    Retraining,
+    log_retraining,
+    log_without_model,
+    own_holdout,
+    own_since,
+    retrain,
+)
+from trainer.solvers.choice import chosen_solver
+
+#: Events that speak of one model: after another promotion they have nothing to say any more.
+_ABOUT_ONE_MODEL = frozenset({"drift", "label_drift"})
+
+
+def attempted_rows(miniflow: MiniFlow, event_id: bytes) -> int:
+    """Labelled rows of the newest run that answered an event, 0 where none here did."""
+    for summary in miniflow.runs():
+        params = miniflow.run(summary.run_id).params
+        rows = params.get("labelled_rows")
+        if params.get("event_id") == event_id.decode() and isinstance(rows, int):
+            return rows
+    return 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request."""
+
+    outcome: Outcome
+    verdict: str  #: one sentence
+    run_id: str
+    labelled_rows: int
+    production: Production | None = None  #: where the outcome is ``promoted``
+
+
+class Answering:
+    """Answers requests of one pipeline for one consumer of the group ``trainers``."""
+
+    def __init__(self, settings: Settings, registry: RedisRegistry, miniflow: MiniFlow, consumer: str) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._miniflow = miniflow
+        self._consumer = consumer
+
+    def answer(
+        self, request: RetrainRequest, production: Production, model: ModelFile, dataset: Dataset
+    ) -> Answer:
+        """Answer ``request`` with the rows of ``dataset``, against production as the caller last saw it.
+
+        Steps: train and judge in memory; log the run with its figures; promote with the acknowledgement in one
+        script call, or record the outcome and acknowledge. The acknowledgement comes last: a kill before it leaves
+        the event pending, the next trainer takes it over and trains the same model again. A kill between promotion
+        and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
+
+        Raises
+        ------
+        StreamError
+            The MiniFlow directory cannot be written now; the event stays pending.
+        GroupMissing
+            The retrain stream or its group is gone.
+        """
+        since, rows, trained = self._train(request, production, model, dataset)
+        params = self._params(request, production, since, rows)
+        reason = request.event.reason
+        try:
+            if isinstance(trained, Retraining):
+                run = log_retraining(self._miniflow, reason, trained, params)
+            else:
+                run = log_without_model(self._miniflow, reason, params)
+            made: Production | None = None
+            outcome: Outcome
+            if isinstance(trained, _Unjudged):
+                outcome, verdict = trained.outcome, trained.verdict
+            elif trained.result == "candidate":
+                made, verdict = self._promote(request, production, trained, run)
+                outcome = "superseded" if made is None else "promoted"
+            else:
+                outcome, verdict = trained.result, trained.verdict
+            run.finish(outcome, verdict)
+        except UsageError as error:
+            raise StreamError(str(error)) from error  # a full disk is waited out, not died of
+        if made is None and not request.acknowledged:
+            self._acknowledge(request)
+        return Answer(outcome, verdict, run.run_id, len(rows.y), made)
+
+    def _train(
+        self, request: RetrainRequest, production: Production, model: ModelFile, dataset: Dataset
+    ) -> tuple[EntryId | None, LabelledRows, Retraining | _Unjudged]:
+        event = request.event
+        since = request.since
+        if since is None:
+            text = own_since(self._miniflow, production.run_id)
+            since = None if text is None else parse_entry_id(text)
+        rows = dataset.labelled(since)
+        if event.reason in _ABOUT_ONE_MODEL and event.model not in {None, production.run_id}:
+            sentence = (
+                f"The event is about run {event.model}, and run {production.run_id} is in production by now."
+            )
+            return since, rows, _Unjudged("superseded", sentence)
+        try:
+            trained = retrain(
+                event,
+                rows,
+                model,
+                own_holdout(self._miniflow, production.run_id),
+                min_labelled_rows=self._settings.min_labelled_rows,
+                seed=self._settings.seed,
+                solver=chosen_solver(self._settings),
+            )
+        except Exception as error:  # noqa: BLE001  (no data may stop the service: whatever it is, it is the answer)
+            return since, rows, _Unjudged("failed", f"Training failed: {type(error).__name__}: {error}")
+        return since, rows, trained
+
+    def _promote(
+        self, request: RetrainRequest, production: Production, trained: Retraining, run: Run
+    ) -> tuple[Production | None, str]:
+        """Promote the run; None where production changed since it was judged."""
+        if trained.fitted is None:
+            raise AssertionError(run.run_id)  # a candidate is a fitted model
+        event_id = b"" if request.acknowledged else request.event_id
+        try:
+            made = self._registry.promote(
+                run.run_id, trained.fitted.file, production.epoch, trained.verdict, event_id=event_id
+            )
+        except Superseded as error:
+            return None, f"The candidate was better, but {error}."
+        return made, trained.verdict
+
+    def _acknowledge(self, request: RetrainRequest) -> None:
+        keys = self._registry.keys
+        result = EntryResult(request.event_id, request.deliveries, [])
+        commit(self._registry.connection, keys.retrain, TRAINERS, self._consumer, (keys.unmatched,), [result])
+
+    def _params(
+        self, request: RetrainRequest, production: Production, since: EntryId | None, rows: LabelledRows
+    ) -> dict[str, Parameter]:
+        event = request.event
+        return {
+            "event_id": request.event_id.decode(),
+            "reason": event.reason,
+            "since": None if since is None else str(since),
+            "window": event.window,
+            "episode": event.episode,
+            "labelled_rows": len(rows.y),
+            "rows_seen": rows.rows_seen,
+            "label_coverage": rows.coverage,
+            "production": production.run_id,
+            "production_epoch": production.epoch,
+        }
+
+
+@dataclass(frozen=True)
+class _Unjudged:
+    """An answer without a candidate."""
+
+    outcome: Outcome
+    verdict: str

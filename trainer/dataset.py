@@ -1,0 +1,250 @@
+"""The labelled rows of a pipeline: sampled rows joined with labels by record id.
+
+A label joins the newest row of its id that came before it; one that came before any joins the first that comes. So
+a repeated id is a new record, and no row loses a label that it had. A record's own ``_y`` is a label that came at
+once: a later one replaces it, an earlier one does not. The result depends on the streams alone, not on when they
+were read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.connection import Connection
+from core.entry import ORIGIN, Entry, EntryId, entries_of, parse_entry_id
+from core.keys import PipelineKeys
+from core.model import Floats
+from core.read_size import ReadSize
+from core.retention import SAMPLES
+from core.sample_block import SampleBlock, decode_sample_block, is_sampled
+from core.schema import Schema
+from core.settings import Settings
+from trainer.label_entry import decode_label_entry
+from trainer.table import Labels
+
+#: Rows kept in memory at most, the newest ones: a model of tens of features learns nothing from more.
+MAX_ROWS = 200_000
+#: Bytes of feature values kept in memory at most, which bounds wide rows.
+MAX_VALUE_BYTES = 256 * 1024 * 1024
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Rows whose outcome is known, in stream order, and how many rows there were with and without."""
+
+    x: Floats  #: (n, d) in schema order
+    y: Labels  #: (n,) 0 or 1
+    ids: list[bytes]
+    positions: Positions  #: (n, 4): entry id as ms and seq, row, partition
+    rows_seen: int  #: rows from the same point on, labelled or not
+
+    @property
+    def coverage(self) -> float:
+        """Share of the rows that have a label; 0 where there are no rows."""
+        return len(self.y) / self.rows_seen if self.rows_seen else 0.0
+
+
+@dataclass(eq=False)
+class _Chunk:
+    """The rows of one samples entry."""
+
+    entry_ms: int
+    block: SampleBlock
+    usable: bool  #: of the wanted schema; others only tell that a label has found its record
+    y: Floats  #: (n,) 0, 1 or nan: as joined
+
+    def since(self, start: EntryId) -> NDArray[np.bool_]:
+        """(n,) rows at or behind ``start``."""
+        ms, seq = self.block.positions[:, 0], self.block.positions[:, 1]
+        after: NDArray[np.bool_] = (ms > start.ms) | ((ms == start.ms) & (seq >= start.seq))
+        return after
+
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """What is known of one record id."""
+
+    rows: list[tuple[_Chunk, int]] = field(default_factory=list)
+    labels: list[tuple[EntryId, float]] = field(default_factory=list)  #: in stream order
+    matched: bool = False  #: a label and a row have met
+
+
+class Dataset:
+    """Rows and labels of one schema, read incrementally.
+
+    Memory is bounded: rows by age, number and bytes, the newest kept; labels by what their stream keeps (see
+    :meth:`forget_labels`).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: PipelineKeys,
+        schema: Schema,
+        settings: Settings,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        self.schema = schema
+        self._samples = _StreamCursor(connection, keys.samples, settings.read_bytes)
+        self._label_entries = _StreamCursor(connection, keys.labels, settings.read_bytes)
+        self._share = settings.sample_share
+        self._max_rows = max(1, min(max_rows, MAX_VALUE_BYTES // (8 * schema.width)))
+        self._connection = connection
+        self._chunks: deque[_Chunk] = deque()
+        self._rows = 0
+        self._known: dict[bytes, _Known] = {}
+        self._labels_in_order: deque[tuple[EntryId, bytes]] = deque()
+        self.unreadable_entries = 0  #: samples that the monitor did not write
+
+    def refresh(self) -> None:
+        """Read what came to samples and labels since the last call."""
+        for entry in self._samples.new_entries():
+            self._add_rows(entry)
+        for entry in self._label_entries.new_entries():
+            for record_id, label in decode_label_entry(entry, self.schema.classes).labels:
+                self._add_label(parse_entry_id(entry.id), record_id, label)
+        self._evict()
+
+    def labelled(self, since: EntryId | None = None) -> LabelledRows:
+        """The labelled rows from entry id ``since`` on (None: all), in stream order, each row once."""
+        seen = 0
+        parts: list[tuple[_Chunk, NDArray[np.intp]]] = []
+        for chunk in self._chunks:
+            if chunk.usable:
+                wanted = chunk.since(since or ORIGIN)
+                seen += int(wanted.sum())
+                parts.append((chunk, np.flatnonzero(wanted & ~np.isnan(chunk.y))))
+        x = np.concatenate([np.empty((0, self.schema.width)), *(chunk.block.x[rows] for chunk, rows in parts)])
+        y = np.concatenate([np.empty(0), *(chunk.y[rows] for chunk, rows in parts)])
+        positions = np.concatenate(
+            [np.empty((0, 4), np.int64), *(chunk.block.positions[rows] for chunk, rows in parts)]
+        )
+        ids = [chunk.block.ids[row] for chunk, rows in parts for row in rows]
+        order = np.lexsort((positions[:, 2], positions[:, 3], positions[:, 1], positions[:, 0]))
+        positions = positions[order]
+        # a monitor that lost its state samples a row again
+        first = np.append(True, (positions[1:] != positions[:-1]).any(axis=1))[: len(order)]
+        order = order[first]
+        return LabelledRows(
+            np.ascontiguousarray(x[order]),
+            y[order].astype(np.uint8),
+            [ids[row] for row in order],
+            positions[first],
+            seen,
+        )
+
+    def labelled_count(self, since: EntryId | None = None) -> int:
+        """How many rows :meth:`labelled` would have, without gathering them."""
+        return sum(
+            int((chunk.since(since or ORIGIN) & ~np.isnan(chunk.y)).sum())
+            for chunk in self._chunks
+            if chunk.usable
+        )
+
+    def has_matched(self, record_id: bytes) -> bool:
+        """Whether a label of this id has met a row, now or before the row was let go."""
+        known = self._known.get(record_id)
+        return known is not None and known.matched
+
+    def forget_labels(self, before: EntryId) -> None:
+        """Let go of labels that left their stream; a row that is still here keeps what it was given."""
+        while self._labels_in_order and self._labels_in_order[0][0] < before:
+            entry_id, record_id = self._labels_in_order.popleft()
+            known = self._known.get(record_id)
+            if known is not None and not known.rows:
+                known.labels = [label for label in known.labels if label[0] > entry_id]
+                if not known.labels:
+                    del self._known[record_id]
+
+    def _add_rows(self, entry: Entry) -> None:
+        try:
+            block = decode_sample_block(entry)
+        except (KeyError, ValueError):
+            self.unreadable_entries += 1
+            return
+        if not len(block.x) == len(block.y) == len(block.ids) == len(block.positions):
+            self.unreadable_entries += 1
+            return
+        usable = block.schema == self.schema.fingerprint and block.x.shape[1] == self.schema.width
+        chunk = _Chunk(parse_entry_id(entry.id).ms, block, usable, block.y.copy())
+        self._chunks.append(chunk)
+        self._rows += len(block.ids)
+        for row, record_id in enumerate(block.ids):
+            known = self._known.setdefault(record_id, _Known())
+            known.rows.append((chunk, row))
+            if len(known.rows) > 1 or known.labels:
+                _join(known)
+
+    def _add_label(self, entry_id: EntryId, record_id: bytes, label: float) -> None:
+        known = self._known.get(record_id)
+        if known is None:
+            if not is_sampled(record_id, self._share):
+                return
+            known = self._known[record_id] = _Known()
+        known.labels.append((entry_id, label))
+        self._labels_in_order.append((entry_id, record_id))
+        if known.rows:
+            _join(known)
+
+    def _evict(self) -> None:
+        oldest_ms = self._connection.now_ms() - SAMPLES[0]
+        while self._chunks:
+            chunk = self._chunks[0]
+            if chunk.entry_ms >= oldest_ms and self._rows - len(chunk.block.ids) < self._max_rows:
+                return
+            self._chunks.popleft()
+            self._rows -= len(chunk.block.ids)
+            for record_id in set(chunk.block.ids):
+                known = self._known[record_id]
+                known.rows = [row for row in known.rows if row[0] is not chunk]
+                if not known.rows and not known.labels:
+                    del self._known[record_id]
+
+
+class _StreamCursor:
+    """Reads a stream on from where it stopped, in bounded chunks."""
+
+    def __init__(self, connection: Connection, stream: str, read_bytes: int) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._size = ReadSize(read_bytes)
+        self._after = b"0-0"
+
+    def new_entries(self) -> Iterator[Entry]:
+        """Every entry behind the last one handed out."""
+        while True:
+            count = self._size.entries
+            reply = self._connection.call("XRANGE", self._stream, b"(" + self._after, "+", "COUNT", count)
+            entries = entries_of(reply)
+            self._size.learn(entries)
+            for entry in entries:
+                self._after = entry.id
+                yield entry
+            if len(entries) < count:
+                return
+
+
+def _join(known: _Known) -> None:
+    """Give each row of one id its label, from scratch: labels and rows may have come in any order."""
+    known.matched = known.matched or bool(known.labels)
+    known.rows.sort(key=_position)
+    for chunk, row in known.rows:
+        chunk.y[row] = chunk.block.y[row]
+    for (label_ms, _), label in known.labels:
+        # entry ids of two streams compare by time alone
+        before = [place for place in known.rows if place[0].block.positions[place[1], 0] <= label_ms]
+        chunk, row = before[-1] if before else known.rows[0]
+        if before or np.isnan(chunk.block.y[row]):
+            chunk.y[row] = label
+
+
+def _position(place: tuple[_Chunk, int]) -> tuple[int, int, int, int]:
+    ms, seq, row, partition = place[0].block.positions[place[1]].tolist()
+    return ms, seq, partition, row

@@ -1,0 +1,56 @@
+"""Held-out rows as an artifact, so that a later candidate can be compared with production on them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import ModelFileError
+from core.model import Floats
+from trainer.table import Labels
+
+#: Where a run keeps its held-out rows.
+HOLDOUT_ARTIFACT = "holdout.npz"
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """Rows that the model of the same run never saw, raw features in its schema's order."""
+
+    x: Floats  #: (n, d)
+    y: Labels  #: (n,)
+
+    @property
+    def encoded(self) -> bytes:
+        """An ``npz`` without pickle; equal rows give equal bytes."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in (("x", self.x), ("y", self.y)):
+                member = io.BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), member.getvalue())
+        return out.getvalue()
+
+
+def read_holdout(data: bytes) -> Holdout:
+    """Decode :attr:`Holdout.encoded`.
+
+    Raises
+    ------
+    ModelFileError
+        Bytes that are cut short, altered or something else.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            x, y = archive["x"], archive["y"]
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own
+        raise ModelFileError(
+            f"the run's {HOLDOUT_ARTIFACT} is not whole ({type(error).__name__}); fit the model again"
+        ) from error
+    if x.dtype != np.float64 or y.dtype != np.uint8 or x.ndim != 2 or y.shape != x.shape[:1]:
+        raise ModelFileError(f"the run's {HOLDOUT_ARTIFACT} does not hold rows and labels; fit the model again")
+    return Holdout(x, y)

@@ -1,0 +1,47 @@
+"""The model card: what a model is, what it was trained on and how well it does, for people to read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.miniflow import Parameter
+from core.model_file import ModelFile
+from trainer.evaluation import Evaluation
+
+#: Where a run keeps its card.
+MODEL_CARD_ARTIFACT = "model/model_card.json"
+
+
+class ModelCard(msgspec.Struct, frozen=True):
+    """``model_card.json``; it holds no time, so that equal trainings give equal cards."""
+
+    kind: str
+    features: tuple[str, ...]
+    classes: tuple[str, str]
+    schema: str  #: fingerprint of the feature names
+    model_sha256: str
+    solver: str
+    solver_params: dict[str, Parameter]
+    converged: bool
+    gradient_norm: float
+    seed: int
+    train_rows: int
+    train_class1_rows: int
+    holdout_rows: int
+    constant_features: tuple[str, ...]  #: without variance in training: not in the drift score, weight zero
+    intercept: float
+    coefficients: dict[str, float]  #: change of the log-odds for one training standard deviation
+    train: Evaluation
+    validation: Evaluation
+
+    @property
+    def encoded(self) -> bytes:
+        """Indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def constant_features(file: ModelFile) -> tuple[str, ...]:
+    """Features that had no variance in training."""
+    return tuple(
+        name for name, varies in zip(file.profile.features, file.profile.varies, strict=True) if not varies
+    )

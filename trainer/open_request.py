@@ -1,0 +1,132 @@
+"""Retrain events as the trainer reads them, and the one request that may be tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.connection import Connection, ServerError
+from core.drift_window import DriftWindow, RetrainEvent
+from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
+from core.errors import GroupMissing, RecordError
+from core.fields import decode_fields
+from core.keys import TRAINERS, PipelineKeys
+from core.number import shown
+
+#: How far back the newest drift event is looked for, behind scheduled and manual ones.
+LOOK_BACK_EVENTS = 50
+#: A refused candidate is tried again when there are more labelled rows by this factor.
+GROWTH = 1.5
+
+
+@dataclass(frozen=True)
+class RetrainRequest:
+    """A retrain event with what its acknowledgement needs."""
+
+    event_id: bytes
+    event: RetrainEvent
+    deliveries: int
+    acknowledged: bool  #: answered before; tried again because more labels came
+
+    @property
+    def since(self) -> EntryId | None:
+        """The first suspected record, where the event names one."""
+        return None if self.event.since is None else parse_entry_id(self.event.since)
+
+
+def read_event(entry: Entry) -> RetrainEvent:
+    """Decode a retrain event.
+
+    Raises
+    ------
+    RecordError
+        ``bad_field`` where a field is missing or cannot be read.
+    """
+    event = decode_fields(entry, RetrainEvent)
+    if event.since is not None:
+        try:
+            parse_entry_id(event.since)
+        except ValueError as error:
+            raise RecordError(
+                "bad_field", f"since is {shown(event.since.encode())}; send the entry id of a record"
+            ) from error
+    return event
+
+
+def find_open_request(connection: Connection, keys: PipelineKeys, production: str) -> RetrainRequest | None:
+    """The newest drift event, where it was answered without a promotion and its episode is still open.
+
+    It is derived from the streams alone, so it survives a restart and passes to another trainer: the event's model
+    is still production, the group has acknowledged it, and the newest window belongs to the same episode.
+
+    Raises
+    ------
+    GroupMissing
+        The retrain stream or its group is gone.
+    """
+    found = _newest_drift_event(connection, keys)
+    if found is None:
+        return None
+    event_id, event = found
+    if event.model != production or event.episode is None or not _acknowledged(connection, keys, event_id):
+        return None
+    newest = entries_of(connection.call("XREVRANGE", keys.drift, "+", "-", "COUNT", 1))
+    if not newest:
+        return None
+    try:
+        window = decode_fields(newest[0], DriftWindow)
+    except RecordError:
+        return None
+    if window.episode != event.episode:
+        return None
+    return RetrainRequest(event_id, event, 1, acknowledged=True)
+
+
+def due_again(labelled_rows: int, attempted_rows: int, min_labelled_rows: int) -> bool:
+    """Whether enough labels came since the last attempt: the minimum is reached, or they grew by half.
+
+    >>> due_again(200, 150, 200), due_again(299, 200, 200), due_again(300, 200, 200)
+    (True, False, True)
+    """
+    if attempted_rows < min_labelled_rows:
+        return labelled_rows >= min_labelled_rows
+    return labelled_rows >= GROWTH * attempted_rows
+
+
+def _newest_drift_event(connection: Connection, keys: PipelineKeys) -> tuple[bytes, RetrainEvent] | None:
+    for entry in entries_of(connection.call("XREVRANGE", keys.retrain, "+", "-", "COUNT", LOOK_BACK_EVENTS)):
+        try:
+            event = read_event(entry)
+        except RecordError:
+            continue
+        if event.reason == "drift":
+            return entry.id, event
+    return None
+
+
+def holder(connection: Connection, keys: PipelineKeys, event_id: bytes) -> bytes | None:
+    """The consumer that has an event to answer, or None where it is answered or not handed out.
+
+    Raises
+    ------
+    GroupMissing
+        The retrain stream or its group is gone.
+    """
+    try:
+        pending = connection.call("XPENDING", keys.retrain, TRAINERS, event_id, event_id, 1)
+    except ServerError as error:
+        raise _group_missing(keys) from error
+    return bytes(pending[0][1]) if pending else None
+
+
+def _acknowledged(connection: Connection, keys: PipelineKeys, event_id: bytes) -> bool:
+    if holder(connection, keys, event_id) is not None:
+        return False
+    groups = [field_map(group) for group in connection.call("XINFO", "GROUPS", keys.retrain)]
+    for group in groups:
+        if group[b"name"] == TRAINERS.encode():
+            return parse_entry_id(event_id) <= parse_entry_id(group[b"last-delivered-id"])
+    raise _group_missing(keys)
+
+
+def _group_missing(keys: PipelineKeys) -> GroupMissing:
+    return GroupMissing(f"group {TRAINERS!r} of {keys.retrain} is gone; it is made again")

@@ -1,0 +1,268 @@
+"""The trainer: answers retrain events, keeps the labels stream, and brings production back where Redis lost it.
+
+Several may run. An event belongs to one of them; promotion is compare-and-set, so of two candidates one wins.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections import deque
+
+from core.connection import Connection
+from core.entry import Entry
+from core.errors import GroupMissing, RecordError, ServerUnavailable, StreamError
+from core.file_registry import FileRegistry
+from core.group_reader import GroupReader
+from core.keys import TRAINERS
+from core.miniflow import MiniFlow
+from core.model_file import ModelFile
+from core.pipeline_config import agree
+from core.redis_registry import RedisRegistry
+from core.registry import Production
+from core.scripts.commit import EntryResult, commit
+from core.service import Service
+from core.settings import Settings
+from trainer.answer import Answer, Answering, attempted_rows
+from trainer.dataset import Dataset
+from trainer.label_entry import set_aside, unmatched_fields
+from trainer.label_intake import LabelIntake
+from trainer.open_request import RetrainRequest, due_again, find_open_request, holder, read_event
+from trainer.schedule import schedule_retrain
+from trainer.seeding import mirror, production_model, record_promotion, seed_production
+
+#: Port where http_port is unset.
+DEFAULT_HTTP_PORT = 8002
+#: Longest wait for a retrain event in one step; labels are looked at once in a step.
+BLOCK_MS = 500
+#: How often an open request and the schedule are looked at.
+LOOK_EVERY_S = 1.0
+#: Names the stream in an unmatched entry.
+SOURCE = "retrain"
+
+_POISON = RecordError("poison", "each trainer that processed this event died; look at it before asking again")
+
+
+class Trainer(Service):
+    """The trainer of one pipeline."""
+
+    name = "trainer"
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.redis_url is None:
+            raise ServerUnavailable("the trainer needs Redis; set redis_url (--redis-url)")
+        self._connection = Connection(settings.redis_url)
+        self._probe = Connection(settings.redis_url)
+        self._keys = settings.keys
+        self._registry = RedisRegistry(self._connection, self._keys)
+        self._files = FileRegistry(settings.miniflow_path, settings.pipeline)
+        self._miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
+        super().__init__(settings, DEFAULT_HTTP_PORT)
+        consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._events = GroupReader(
+            self._connection,
+            (self._keys.retrain,),
+            TRAINERS,
+            consumer,
+            takeover_idle_ms=settings.takeover_idle_ms,
+            read_bytes=settings.read_bytes,
+            poison_deliveries=settings.poison_deliveries,
+            poison_lone_deaths=settings.poison_lone_deaths,
+        )
+        self._intake = LabelIntake(self._connection, self._keys, consumer, settings, self.log)
+        self._answering = Answering(settings, self._registry, self._miniflow, consumer)
+        self._held: deque[_Held] = deque()
+        self._production: Production | None = None
+        self._model: ModelFile | None = None
+        self._dataset: Dataset | None = None
+        self._attempted_rows: dict[bytes, int] = {}  #: of the newest request alone
+        self._open: RetrainRequest | None = None
+        self._next_look_s = self._next_trim_s = 0.0
+        self._started = False
+
+    def start(self) -> None:
+        """Agree on the pipeline's set-up, create the groups, bring production back; also after a flush.
+
+        Nothing in memory outlives it: what is held, sampled or open is read again from the streams.
+        """
+        agree(self._connection, self.settings)
+        for made, stream in (
+            (self._events.create_group(self._keys.retrain), self._keys.retrain),
+            (self._intake.join(), self._keys.labels),
+        ):
+            if made:
+                self.log.info("group created", group=TRAINERS, stream=stream)
+        self._held.clear()
+        self._dataset = self._open = self._model = self._production = None
+        self._started = True
+        self._see_production()
+
+    def step(self) -> None:
+        """Take the labels forward, look after open requests and the schedule, answer one event."""
+        try:
+            self._see_production()
+            if self._production is not None and self._model is not None and self._dataset is not None:
+                self._take_labels(self._dataset)
+                self._look_after(self._dataset, self._production)
+            self._answer_next()
+        except GroupMissing as error:
+            self.log.warning("group lost", error=str(error))
+            self.start()
+
+    def not_ready(self) -> str | None:
+        """Without Redis."""
+        if not self._started:
+            return "Redis has not answered yet"
+        try:
+            self._probe.require()
+        except ServerUnavailable as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Leave the groups; an event that is still held is taken over by another trainer."""
+        try:
+            if self._started:
+                self._events.leave()
+                self._intake.leave()
+        finally:
+            self._connection.close()
+            self._probe.close()
+
+    def _see_production(self) -> None:
+        """Follow the pointer, whoever moved it; bring it back where Redis lost it."""
+        production, brought_back = seed_production(self._registry, self._files)
+        if brought_back and production is not None:
+            self.log.warning("production seeded from MiniFlow", model=production.run_id)
+        if production == self._production and (production is None or self._model is not None):
+            return
+        self._production, self._model = production, None
+        if production is None:
+            return
+        mirror(self._files, production, self.log)
+        record_promotion(self._registry, self._miniflow, production)
+        self.telemetry.set_production(production.run_id, production.updated_ts_ms)
+        self._model = production_model(self._registry, self._files, production.run_id, self.log)
+        schema = self._model.model.schema
+        if self._dataset is None or self._dataset.schema != schema:
+            self._dataset = Dataset(self._connection, self._keys, schema, self.settings)
+        self.log.info("production", model=production.run_id, epoch=production.epoch)
+
+    def _take_labels(self, dataset: Dataset) -> None:
+        self._intake.take(dataset.schema.classes)
+        if time.monotonic() >= self._next_trim_s:
+            dataset.refresh()
+            self._intake.retire(dataset)
+            self._next_trim_s = time.monotonic() + self.settings.trim_every_ms / 1000
+
+    def _look_after(self, dataset: Dataset, production: Production) -> None:
+        """The schedule, and the request that more labels may have made answerable."""
+        if time.monotonic() < self._next_look_s:
+            return
+        self._next_look_s = time.monotonic() + LOOK_EVERY_S
+        if self.settings.retrain_every_s is not None:
+            self._schedule(production, self.settings.retrain_every_s)
+        request = find_open_request(self._connection, self._keys, production.run_id)
+        before, self._open = self._open, request
+        if request is None:
+            if before is not None and before.event.model == production.run_id:
+                self.log.info("request dropped", request=before.event_id.decode(), reason="the episode is over")
+            return
+        dataset.refresh()
+        attempted = self._attempted_rows.get(request.event_id)
+        if attempted is None:  # answered before this start, or by another trainer
+            attempted = attempted_rows(self._miniflow, request.event_id)
+            self._attempted_rows = {request.event_id: attempted}
+        if due_again(dataset.labelled_count(request.since), attempted, self.settings.min_labelled_rows):
+            self._answer(request)
+
+    def _schedule(self, production: Production, every_s: float) -> None:
+        event_id = schedule_retrain(self._connection, self._keys, production.run_id, every_s)
+        if event_id is not None:
+            self.telemetry.retrain_events.labels(self.settings.pipeline, "scheduled").inc()
+            self.log.info("retraining scheduled", request=event_id.decode())
+
+    def _answer_next(self) -> None:
+        """Answer the oldest event held; with none, wait for one. It is let go only once it is answered."""
+        if not self._held:
+            before = self._events.taken_over_entries
+            for batch in self._events.read(BLOCK_MS):
+                self._held += [
+                    _Held(entry, batch.deliveries.get(entry.id, 1), batch.poison) for entry in batch.entries
+                ]
+            taken_over = self._events.taken_over_entries - before
+            if taken_over:
+                self.telemetry.entries_claimed.labels(self.settings.pipeline).inc(taken_over)
+                self.log.info("taken over", events=[held.entry.id.decode() for held in self._held])
+        if self._held:
+            held = self._held[0]
+            if self._still_ours(held.entry.id):
+                self._answer_held(held)
+            self._held.popleft()
+
+    def _still_ours(self, event_id: bytes) -> bool:
+        """Whether an event was neither answered nor taken over meanwhile; then its idle time starts anew."""
+        keys, consumer = self._keys, self._events.consumer
+        if holder(self._connection, keys, event_id) != consumer.encode():
+            return False
+        self._connection.call("XCLAIM", keys.retrain, TRAINERS, consumer, 0, event_id, "JUSTID")
+        return True
+
+    def _answer_held(self, held: _Held) -> None:
+        try:
+            if held.poison:
+                raise _POISON
+            event = read_event(held.entry)
+        except RecordError as error:
+            self._set_aside(held, error)
+            return
+        self._answer(RetrainRequest(held.entry.id, event, held.deliveries, acknowledged=False))
+
+    def _set_aside(self, held: _Held, error: RecordError) -> None:
+        """A damaged event goes to unmatched and is acknowledged, in one step."""
+        fields = unmatched_fields(set_aside(held.entry, error), SOURCE)
+        commit(
+            self._connection,
+            self._keys.retrain,
+            TRAINERS,
+            self._events.consumer,
+            (self._keys.unmatched,),
+            [EntryResult(held.entry.id, held.deliveries, [(1, fields)])],
+        )
+        self.log.warning(
+            "event unusable", request=held.entry.id.decode(), reason=error.reason, detail=error.detail
+        )
+
+    def _answer(self, request: RetrainRequest) -> None:
+        if self._production is None or self._model is None or self._dataset is None:
+            raise StreamError("there is no production model to retrain; run streamgauge fit")
+        self._dataset.refresh()
+        answer = self._answering.answer(request, self._production, self._model, self._dataset)
+        self._attempted_rows = {request.event_id: answer.labelled_rows}
+        self._tell(request, answer)
+        if answer.production is not None:
+            mirror(self._files, answer.production, self.log)
+            self._registry.prune()
+
+    def _tell(self, request: RetrainRequest, answer: Answer) -> None:
+        self.telemetry.training_runs.labels(self.settings.pipeline, answer.outcome).inc()
+        self.log.info(
+            "retraining answered",
+            outcome=answer.outcome,
+            verdict=answer.verdict,
+            reason=request.event.reason,
+            request=request.event_id.decode(),
+            run=answer.run_id,
+            labelled_rows=answer.labelled_rows,
+        )
+
+
+class _Held:
+    """An event that was read and is not answered yet."""
+
+    def __init__(self, entry: Entry, deliveries: int, poison: bool) -> None:
+        self.entry = entry
+        self.deliveries = deliveries
+        self.poison = poison
