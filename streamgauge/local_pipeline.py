@@ -1,0 +1,99 @@
+"""Every service of a pipeline on this machine, as real processes, until told to stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core.errors import UsageError
+from streamgauge.service_process import ServiceProcess
+
+#: HTTP ports of the services where they are not left to chance.
+HTTP_PORTS = {"scorer": 8000, "monitor": 8001, "trainer": 8002}
+
+
+class LocalPipeline:
+    """Scorers, monitor and trainer on one server.
+
+    Parameters
+    ----------
+    redis_url
+        The server.
+    directory
+        Where logs go.
+    scorers
+        How many scorers; the first has the scorer's port, the others any free one.
+    options
+        Further settings for all services, by name.
+    free_ports
+        Let every service take any free port.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        directory: Path,
+        *,
+        scorers: int = 1,
+        options: dict[str, object] | None = None,
+        free_ports: bool = False,
+    ) -> None:
+        if scorers < 1:
+            raise UsageError(f"{scorers} scorers cannot score; start at least one (--scorers)")
+        logs = directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.services: list[ServiceProcess] = []
+        for name, number in [("trainer", 1), ("monitor", 1), *(("scorer", n) for n in range(1, scorers + 1))]:
+            port = 0 if free_ports or number > 1 else HTTP_PORTS[name]
+            settings = {"redis_url": redis_url, **(options or {}), "http_port": port}
+            self.services.append(ServiceProcess(name, settings, logs / f"{name}-{number}.log"))
+
+    def start(self, wait_for: str = "ready") -> Self:
+        """Start all services and wait until each is ``ready`` (or only ``listening``, where no model is yet)."""
+        try:
+            for service in self.services:
+                service.start()
+            for service in self.services:
+                service.wait_for(wait_for)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop all services in order: they finish what they hold."""
+        for service in self.services:
+            service.terminate()
+        for service in self.services:
+            service.wait()
+
+    def revive(self, say: Callable[[str], None]) -> None:
+        """Start again what has died."""
+        for service in self.services:
+            if not service.running():
+                status = service.wait()
+                say(f"the {service.module} ended with status {status} and starts again; see {service.log_path}")
+                service.start()
+                service.wait_for("listening")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,134 @@
+"""One screen about a pipeline: backlog, rejections, model, drift."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.console import Console
+from rich.table import Table as Grid
+
+from core.connection import Connection
+from core.drift_window import DriftWindow
+from core.entry import entries_of
+from core.errors import RecordError
+from core.fields import decode_fields
+from core.pipeline_config import agree
+from core.redis_registry import RedisRegistry
+from core.rejection import decode_rejection
+from core.settings import Settings
+from core.stream_lag import StreamLag, stream_lags
+
+#: Newest rejections looked at for their reasons.
+REJECTIONS_SHOWN = 3
+
+
+class StreamLength(msgspec.Struct, frozen=True):
+    """Entries that a stream holds now."""
+
+    partition: int
+    records: int
+    predictions: int
+    rejected: int
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A recent rejection."""
+
+    record: str
+    reason: str
+    detail: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What ``streamgauge status`` shows; ``--json`` prints it as it is."""
+
+    pipeline: str
+    production: str | None
+    previous: str | None
+    epoch: int
+    updated_ts_ms: int | None
+    now_ms: int
+    lags: list[StreamLag]
+    lengths: list[StreamLength]
+    newest_rejections: list[Refused]
+    drift: DriftWindow | None
+
+
+def read_status(connection: Connection, settings: Settings) -> Status:
+    """Look at a pipeline."""
+    keys = settings.keys
+    partitions = agree(connection, settings).partitions
+    production = RedisRegistry(connection, keys).production()
+    lengths = [
+        StreamLength(
+            partition.number,
+            *(
+                int(connection.call("XLEN", key))
+                for key in (partition.records, partition.predictions, partition.rejected)
+            ),
+        )
+        for partition in partitions
+    ]
+    refused = [
+        Refused(rejection.record.decode(), rejection.reason, rejection.detail)
+        for partition in partitions
+        for rejection in map(
+            decode_rejection,
+            entries_of(connection.call("XREVRANGE", partition.rejected, "+", "-", "COUNT", REJECTIONS_SHOWN)),
+        )
+    ]
+    return Status(
+        settings.pipeline,
+        None if production is None else production.run_id,
+        None if production is None else production.previous,
+        0 if production is None else production.epoch,
+        None if production is None else production.updated_ts_ms,
+        connection.now_ms(),
+        stream_lags(connection, partitions),
+        lengths,
+        refused[:REJECTIONS_SHOWN],
+        _newest_window(connection, keys.drift),
+    )
+
+
+def show_status(console: Console, status: Status) -> None:
+    """Print it."""
+    console.print(f"[bold]pipeline {status.pipeline}[/]")
+    if status.production is None:
+        console.print("no model in production; run streamgauge fit")
+    else:
+        age_min = (status.now_ms - (status.updated_ts_ms or status.now_ms)) / 60_000
+        console.print(f"model {status.production}, epoch {status.epoch}, in production for {age_min:.1f} min")
+    grid = Grid("partition", "group", "not read", "pending", "oldest")
+    for lag in status.lags:
+        grid.add_row(
+            str(lag.partition), lag.group, str(lag.lag_entries), str(lag.pending_entries), f"{lag.oldest_s:.1f} s"
+        )
+    console.print(grid)
+    for length in status.lengths:
+        console.print(
+            f"partition {length.partition} holds {length.records} record entries, {length.predictions} prediction "
+            f"entries, {length.rejected} rejections"
+        )
+    for refused in status.newest_rejections:
+        console.print(
+            f"  rejected {refused.record}: {refused.reason}, {refused.detail}", style="yellow", markup=False
+        )
+    if status.drift is None:
+        console.print("no window has closed yet")
+        return
+    drift = status.drift
+    style = "red" if drift.episode is not None else "green"
+    console.print(
+        f"window {drift.window}: {drift.state}, score {drift.score:.3f}, threshold {drift.threshold:.3f}, "
+        f"{drift.n} records, most shifted {', '.join(drift.blame[:3])}",
+        style=style,
+    )
+
+
+def _newest_window(connection: Connection, drift: str) -> DriftWindow | None:
+    for entry in entries_of(connection.call("XREVRANGE", drift, "+", "-", "COUNT", 10)):
+        try:
+            return decode_fields(entry, DriftWindow)
+        except RecordError:
+            continue  # a stray entry of somebody else's
+    return None
