@@ -1,0 +1,167 @@
+"""The scorer: workers share the records stream; each also answers POST /predict.
+
+With no ``redis_url`` it serves HTTP alone, from the MiniFlow directory.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from pathlib import Path
+
+from core.connection import Connection
+from core.errors import ServerUnavailable
+from core.file_registry import FileRegistry
+from core.http import Routes
+from core.pipeline_config import PipelineConfig, agree
+from core.redis_registry import RedisRegistry
+from core.retention import REJECTED
+from core.scripts.trim import trim
+from core.service import Service
+from core.settings import Settings
+from scorer.model_watcher import LOOK_EVERY_S, ModelWatcher, ProductionModel, PromotionsWait
+from scorer.predict_api import predict_handler
+from scorer.worker import Worker
+
+#: Port where http_port is unset.
+DEFAULT_HTTP_PORT = 8000
+#: Longest wait for a record in one step; short, so that a stop is prompt.
+BLOCK_MS = 500
+
+
+class StreamScorer(Service):
+    """A scorer on a pipeline's streams."""
+
+    name = "scorer"
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.redis_url is None:
+            raise ServerUnavailable("redis_url is not set; set it, or use HttpScorer")
+        self._connection = Connection(settings.redis_url)
+        self._watch_connection = Connection(settings.redis_url)
+        keys = settings.keys
+        self._worker: Worker | None = None
+        self._config: PipelineConfig
+        self._next_trim_s = 0.0
+        super().__init__(settings, DEFAULT_HTTP_PORT)
+        self._watcher = ModelWatcher(
+            RedisRegistry(self._watch_connection, keys),
+            PromotionsWait(self._watch_connection, keys.promotions),
+            self._model_arrived,
+            self.log,
+        )
+        self._watcher_started = False
+
+    def routes(self) -> Routes:
+        """The prediction API."""
+        return {("POST", "/predict"): predict_handler(lambda: self._watcher.current)}
+
+    def start(self) -> None:
+        """Agree on the pipeline's set-up, join the group, watch production."""
+        self._config = agree(self._connection, self.settings)
+        consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        worker = Worker(
+            self._connection, self._config.partitions, consumer, self.settings, self.telemetry, self.log
+        )
+        worker.join()
+        self._worker = worker
+        if not self._watcher_started:
+            self._watcher.start()
+            self._watcher_started = True
+
+    def step(self) -> None:
+        """Answer the next entries; with no model, read nothing."""
+        model = self._watcher.current
+        if model is None or self._worker is None:
+            self._watcher.arrived.wait(BLOCK_MS / 1000)
+            return
+        self._worker.work(lambda: self._watcher.current or model, BLOCK_MS)
+        if time.monotonic() >= self._next_trim_s:
+            self._trim()
+            self._next_trim_s = time.monotonic() + self.settings.trim_every_ms / 1000
+
+    def not_ready(self) -> str | None:
+        """Without a model, or without Redis."""
+        if self._worker is None:
+            return "Redis has not answered yet"
+        if self._watcher.current is None:
+            return "there is no model in production yet; run streamgauge fit"
+        try:
+            self._watch_connection.require()
+        except ServerUnavailable as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Commit what is open, leave the group, close the connections."""
+        if self._watcher_started:
+            self._watcher.stop()
+        try:
+            if self._worker is not None:
+                self._worker.leave()
+        finally:
+            self._connection.close()
+            self._watch_connection.close()
+
+    def _model_arrived(self, model: ProductionModel) -> None:
+        self.telemetry.set_production(model.run_id, model.updated_ts_ms)
+        self.log.info("model in use", model=model.run_id, epoch=model.epoch)
+
+    def _trim(self) -> None:
+        keep = (self._config.records_keep_ms, self._config.records_keep_bytes)
+        for partition in self._config.partitions:
+            trim(
+                self._connection,
+                partition.records,
+                *keep,
+                required_groups=self._config.required_groups,
+                floor_key=partition.floor,
+            )
+            trim(self._connection, partition.predictions, *keep)
+            trim(self._connection, partition.rejected, *REJECTED)
+
+
+class HttpScorer(Service):
+    """A scorer without Redis: POST /predict with the production model of the MiniFlow directory."""
+
+    name = "scorer"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, DEFAULT_HTTP_PORT)
+        registry = FileRegistry(Path(settings.miniflow), settings.pipeline)
+        self._watcher = ModelWatcher(registry, self._wait, self._model_arrived, self.log)
+
+    def routes(self) -> Routes:
+        """The prediction API."""
+        return {("POST", "/predict"): predict_handler(lambda: self._watcher.current)}
+
+    def start(self) -> None:
+        """Nothing to prepare."""
+
+    def step(self) -> None:
+        """Look whether production changed, once a second."""
+        self._watcher.look()
+        self._wait()
+
+    def not_ready(self) -> str | None:
+        """Without a model."""
+        if self._watcher.current is None:
+            return f"there is no model in {self.settings.miniflow} yet; run streamgauge fit"
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _wait(self) -> None:
+        self.stopping.wait(LOOK_EVERY_S)
+
+    def _model_arrived(self, model: ProductionModel) -> None:
+        self.telemetry.set_production(model.run_id, model.updated_ts_ms)
+        self.log.info("model in use", model=model.run_id, epoch=model.epoch)
+
+
+def make_scorer(settings: Settings) -> Service:
+    """The scorer that the settings ask for."""
+    return HttpScorer(settings) if settings.redis_url is None else StreamScorer(settings)

@@ -1,0 +1,204 @@
+"""The worker: read, decode, score, commit. Each entry is acknowledged and answered in one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from core.connection import Connection
+from core.entry import parse_entry_id
+from core.errors import GroupMissing, RecordError
+from core.group_reader import GroupBatch, GroupReader
+from core.keys import SCORERS, PartitionKeys
+from core.prediction import PredictionEncoder
+from core.record_decoder import RecordDecoder, reject_entry
+from core.rejection import Rejection
+from core.scoring import score_batch
+from core.scripts.commit import Committed, EntryResult, commit
+from core.settings import Settings
+from core.telemetry import Telemetry
+from scorer.model_watcher import ProductionModel
+
+#: Numbers of the commit's output streams.
+TO_PREDICTIONS, TO_REJECTED = 1, 2
+
+_POISON = RecordError(
+    "poison", "each worker that processed this entry alone died; look at it before sending it again"
+)
+
+
+class Worker:
+    """One consumer of the scorers' group over all partitions.
+
+    Between two batches it holds nothing but results whose commit failed; those are tried again before anything new
+    is read, which is safe: what another worker has answered meanwhile counts as late.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        partitions: tuple[PartitionKeys, ...],
+        consumer: str,
+        settings: Settings,
+        telemetry: Telemetry,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._connection = connection
+        self._partitions = {partition.records: partition for partition in partitions}
+        self._settings = settings
+        self._telemetry = telemetry
+        self._log = log
+        self._reader = GroupReader(
+            connection,
+            tuple(self._partitions),
+            SCORERS,
+            consumer,
+            takeover_idle_ms=settings.takeover_idle_ms,
+            read_bytes=settings.read_bytes,
+            poison_deliveries=settings.poison_deliveries,
+            poison_lone_deaths=settings.poison_lone_deaths,
+        )
+        self._uncommitted: list[_Answer] = []
+        self._model: ProductionModel
+        self._decoder: RecordDecoder
+        self._encoders: dict[int, PredictionEncoder] = {}
+
+    def join(self) -> None:
+        """Create the group where it is missing: at the stored floor, or at the beginning."""
+        for partition in self._partitions.values():
+            floor = self._connection.call("GET", partition.floor)
+            start = str(parse_entry_id(floor).before) if floor else "0"
+            if self._reader.create_group(partition.records, start):
+                self._log.info("group created", group=SCORERS, stream=partition.records, start=start)
+
+    def leave(self) -> None:
+        """Commit what is open and leave the group."""
+        self._commit_all()
+        self._reader.leave()
+
+    def work(self, current: Callable[[], ProductionModel], block_ms: int) -> None:
+        """Answer the next entries, waiting at most ``block_ms``, with the model that is current when they came."""
+        self._commit_all()
+        before = self._reader.taken_over_entries
+        try:
+            batches = self._reader.read(block_ms)
+        except GroupMissing as error:
+            self._log.warning("group lost", error=str(error))
+            self.join()
+            return
+        taken_over = self._reader.taken_over_entries - before
+        if taken_over:
+            self._telemetry.entries_claimed.labels(self._settings.pipeline).inc(taken_over)
+            ids = [entry.id.decode() for batch in batches for entry in batch.entries[:10]]
+            self._log.info("taken over", entries=taken_over, first=ids)
+        for batch in batches:
+            partition = self._partitions[batch.stream]
+            self._use(current())
+            self._uncommitted.append(self._answer(batch, partition))
+        self._commit_all()
+
+    def _use(self, model: ProductionModel) -> None:
+        if self._encoders and model is self._model:
+            return
+        schema = model.file.model.schema
+        if not self._encoders or self._decoder.schema != schema:
+            self._decoder = RecordDecoder(schema, self._settings.max_entry_bytes)
+        self._model = model
+        self._encoders = {
+            partition.number: PredictionEncoder(
+                schema.features, model.file.model.intercept, model.run_id, partition.number
+            )
+            for partition in self._partitions.values()
+        }
+
+    def _answer(self, batch: GroupBatch, partition: PartitionKeys) -> _Answer:
+        """Results of every entry of a batch, in its order."""
+        started_s = time.perf_counter()
+        results = {
+            entry.id: EntryResult(entry.id, batch.deliveries.get(entry.id, 1), []) for entry in batch.entries
+        }
+        scored_rows = 0
+        if batch.poison:
+            rejections = [reject_entry(entry, _POISON) for entry in batch.entries]
+        else:
+            scored = score_batch(self._model.file.model, self._decoder.decode(batch.entries))
+            scored_rows = len(scored.scores.logit)
+            for entry_id, fields in self._encoders[partition.number].encode(scored):
+                results[entry_id].outputs.append((TO_PREDICTIONS, fields))
+            rejections = scored.batch.rejections
+        for rejection in rejections:
+            results[rejection.record].outputs.append((TO_REJECTED, rejection.encode()))
+        self._telemetry.score_batch_seconds.labels(self._settings.pipeline).observe(
+            time.perf_counter() - started_s
+        )
+        return _Answer(partition, list(results.values()), rejections, scored_rows, self._model.run_id)
+
+    def _commit_all(self) -> None:
+        """Commit what is open, oldest first; what a lost group held is read again, so its results are dropped."""
+        while self._uncommitted:
+            answer = self._uncommitted[0]
+            partition = answer.partition
+            try:
+                done = commit(
+                    self._connection,
+                    partition.records,
+                    SCORERS,
+                    self._reader.consumer,
+                    (partition.predictions, partition.rejected),
+                    answer.results,
+                )
+                self._count(answer, done)
+            except GroupMissing as error:
+                self._log.warning("group lost", error=str(error))
+                self.join()
+            self._uncommitted.pop(0)
+
+    def _count(self, answer: _Answer, done: Committed) -> None:
+        """Count what was committed here, and nothing that another worker had answered."""
+        pipeline = self._settings.pipeline
+        late = done.late_ids
+        scored_rows = answer.scored_rows - sum(
+            _rows(fields)
+            for result in (answer.results if late else ())
+            for output, fields in (result.outputs if result.id in late else ())
+            if output == TO_PREDICTIONS
+        )
+        if scored_rows:
+            self._telemetry.records_scored.labels(pipeline, answer.run_id).inc(scored_rows)
+        for rejection in answer.rejections:
+            if rejection.record in late:
+                continue
+            self._telemetry.records_rejected.labels(pipeline, rejection.reason).inc(rejection.count)
+            self._log.info(
+                "rejected",
+                record=rejection.record.decode(),
+                reason=rejection.reason,
+                detail=rejection.detail,
+                records=rejection.count,
+                model=answer.run_id,
+            )
+        if late:
+            self._log.info("late", entries=len(late), stream=answer.partition.records)
+        end_to_end = self._telemetry.end_to_end_seconds.labels(pipeline)
+        for result in answer.results:
+            if result.id not in late:
+                end_to_end.observe(max(0, done.ts_ms - parse_entry_id(result.id).ms) / 1000)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Results of one batch, waiting for their commit."""
+
+    partition: PartitionKeys
+    results: list[EntryResult]
+    rejections: list[Rejection]
+    scored_rows: int
+    run_id: str
+
+
+def _rows(fields: list[bytes]) -> int:
+    """Rows that a prediction answers."""
+    return int(fields[3]) if fields[2] == b"_n" else 1
