@@ -1,0 +1,70 @@
+"""The headline detector: mean |z_shift| of a window against a threshold calibrated to its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.model import Floats
+from core.profile import TrainingProfile
+
+#: Name in metrics and verdicts.
+NAME = "mean_abs_z"
+
+
+@dataclass(frozen=True, eq=False)
+class Headline:
+    """What the detector says of one window of n records."""
+
+    z: Floats  #: (d,) shift of each feature's mean, in training standard deviations; 0 for constant features
+    score: float  #: mean |z| over the features that vary
+    threshold: float
+    constant_alarm: bool  #: a feature that was constant in training has moved
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the window is outside the bounds."""
+        return self.score > self.threshold or self.constant_alarm
+
+
+def judge_window(
+    profile: TrainingProfile, n: int, z_sum: Floats, constant_changed: Floats, false_alarm_rate: float
+) -> Headline:
+    """Judge a window from its sums.
+
+    Parameters
+    ----------
+    n
+        Records in the window, at least 1.
+    z_sum
+        (d,) sum of the standardised records.
+    constant_changed
+        (d,) records that left the only value that a constant feature had in training.
+    false_alarm_rate
+        Share of windows that may alarm when nothing drifted.
+
+    The threshold is the quantile of mean|Z|, Z ~ Normal(0, R), times sqrt(1/n + 1/N); see ``core.drift_null``.
+    """
+    z = z_sum / n
+    varies = profile.varies
+    score = float(np.abs(z[varies]).mean()) if varies.any() else 0.0
+    allowed = allowed_changes(n, profile.rows, false_alarm_rate)
+    return Headline(z, score, profile.threshold(n, false_alarm_rate), bool((constant_changed > allowed).any()))
+
+
+def allowed_changes(n: int, reference_rows: int, false_alarm_rate: float) -> int:
+    """Most records of n that may leave a value which all N training rows had.
+
+    None of N rows left it, so with 95 % confidence a record does with probability at most 3 / N (rule of three;
+    Hanley and Lippman-Hand 1983, JAMA 249:1743). The answer is the (1 - rate) quantile of Binomial(n, 3 / N),
+    by its Poisson limit.
+    """
+    mean = n * min(1.0, 3.0 / reference_rows)
+    probability = np.exp(-mean)
+    total, count = probability, 0
+    while total < 1.0 - false_alarm_rate and count < n:
+        count += 1
+        probability *= mean / count
+        total += probability
+    return count
