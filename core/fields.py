@@ -56,5 +56,6 @@ def _text(item: Any) -> bytes:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """Lists and maps are JSON; the rest is converted from its text."""
-    return msgspec.json.decode(text) if text[:1] in {"[", "{"} and kind is not str else text
+    """Lists and maps are JSON; the rest is converted from its text, which may look like JSON."""
+    is_text = kind in {str, str | None}
+    return text if is_text or text[:1] not in {"[", "{"} else msgspec.json.decode(text)

@@ -15,6 +15,7 @@ from core.connection import MAX_BLOCK_MS, Connection
 from core.entry import Entry, entries_of, streams_of
 from core.errors import GroupMissing
 from core.read_size import ReadSize
+from core.scripts.hold_entries import hold_entries
 from core.scripts.leave_group import leave_group, remove_dead_consumers
 
 #: Entries looked at in one takeover.
@@ -83,6 +84,13 @@ class GroupReader:
             if "NOGROUP" in str(error):
                 raise GroupMissing(f"group {self._group!r} is gone from one of {self._streams}") from error
             raise
+
+    def hold(self, stream: str, ids: list[bytes]) -> None:
+        """Keep entries from being taken over while they cannot be committed; those no longer ours are left alone.
+
+        Each takeover raises an entry's delivery count, so a result that cannot be written would make it poison.
+        """
+        hold_entries(self._connection, stream, self._group, self.consumer, ids)
 
     def leave(self) -> None:
         """Remove this consumer where it holds nothing; called at the end of an orderly stop."""

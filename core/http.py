@@ -128,7 +128,7 @@ class HttpServer:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         try:
             response = self._answer(method, path, environ)
-        except Exception:
+        except Exception:  # noqa: BLE001  (logged; a request must not end without an answer)
             _log.exception("%s %s failed", method, path)
             response = error_response(500, "this is a fault of the service; its log says more")
         headers = [

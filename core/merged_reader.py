@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.connection import MAX_BLOCK_MS, Connection
@@ -47,6 +49,7 @@ class MergedReader:
     def read(self, block_ms: int) -> MergedRead:
         """The next entries, waiting for the first at most ``block_ms``."""
         watermark_ms = self._connection.now_ms() - 1
+        started_s = time.monotonic()
         count = self._size.entries
         reply = self._connection.call(
             "XREAD",
@@ -59,11 +62,11 @@ class MergedReader:
             *(str(self._after[partition.number]) for partition in self._partitions),
         )  # fmt: skip  (as the command reads)
         by_stream = streams_of(reply)
+        self._size.learn(_heaviest(by_stream.values()))
         found: list[PlacedEntry] = []
         limit: EntryId | None = None if len(self._partitions) == 1 else EntryId(watermark_ms, 2**64 - 1)
         for partition in self._partitions:
             entries = by_stream.get(partition.records.encode(), [])
-            self._size.learn(entries)
             found += [PlacedEntry(partition.number, parse_entry_id(entry.id), entry) for entry in entries]
             if len(entries) >= count:  # there may be more behind them
                 last = found[-1].id
@@ -74,4 +77,24 @@ class MergedReader:
         ready = found if limit is None else [placed for placed in found if placed.id <= limit]
         for placed in ready:
             self._after[placed.partition] = placed.id
+        if found and not ready:
+            _wait_for(found[0].id.ms - watermark_ms, started_s, block_ms)
         return MergedRead(ready, watermark_ms)
+
+
+def _heaviest(streams: Iterable[list[Entry]]) -> list[Entry]:
+    """The entries of the stream whose entries weigh most: one COUNT asks for as many of each stream."""
+    return max(
+        (entries for entries in streams if entries),
+        key=lambda entries: sum(entry.size_bytes for entry in entries) / len(entries),
+        default=[],
+    )
+
+
+def _wait_for(ahead_ms: int, started_s: float, block_ms: int) -> None:
+    """Let the clock catch up with entries ahead of it, which the server hands out again at once.
+
+    They are ahead for a millisecond as a rule; for longer after the server's clock went back.
+    """
+    waited_ms = (time.monotonic() - started_s) * 1000
+    time.sleep(min(max(ahead_ms - waited_ms, 0.0), block_ms) / 1000)

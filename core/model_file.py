@@ -133,8 +133,8 @@ def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> NDArra
     """One array of the archive, whole and unaltered.
 
     ``np.load`` stops reading where the array's own header says that it ends, and the checksum is compared only at
-    the member's end: one altered byte ("<f8" to "<f4") gave other numbers and no error. Nothing is unpacked, so
-    no small file becomes a large one.
+    the member's end: one altered byte ("<f8" to "<f4" in an array over 4 kB) gave other numbers and no error.
+    Nothing is unpacked, so no small file becomes a large one.
     """
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED:

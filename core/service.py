@@ -30,6 +30,7 @@ BACKOFF_LONGEST_S = 2.0
 RECOVERED_AFTER_S = 2.0
 #: /healthz fails when the loop has not turned for so long; a step takes far less, even on a slow machine.
 ALIVE_WITHIN_S = 60.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Service(ABC):
@@ -50,6 +51,7 @@ class Service(ABC):
         self.telemetry = Telemetry(settings.pipeline)
         self.log = logger(self.name, settings.pipeline)
         self.stopping = threading.Event()
+        self._asking = threading.Lock()
         self._turned_s = time.monotonic()
         port = settings.http_port if settings.http_port is not None else default_http_port
         self.http = HttpServer(settings.http_host, port, {**self._common_routes(), **self.routes()})
@@ -93,7 +95,7 @@ class Service(ABC):
             self.log.info("stopped")
 
     def _loop(self) -> None:
-        started = announced = False
+        started = announced = lost = False
         pause_s, complaint, failed_s = BACKOFF_FIRST_S, "", 0.0
         while not self.stopping.is_set():
             self._turned_s = time.monotonic()
@@ -112,9 +114,11 @@ class Service(ABC):
                 complaint, failed_s = sentence, time.monotonic()
                 self.stopping.wait(random.uniform(pause_s / 2, pause_s))  # noqa: S311  (spreads retries, no secret)
                 pause_s = min(2 * pause_s, BACKOFF_LONGEST_S)
-                if isinstance(error, CONNECTION_ERRORS):
-                    self.telemetry.reconnects.labels(self.settings.pipeline).inc()
+                lost = lost or isinstance(error, CONNECTION_ERRORS)
                 continue
+            if lost:
+                self.telemetry.reconnects.labels(self.settings.pipeline).inc()
+                lost = False
             if complaint and time.monotonic() - failed_s > RECOVERED_AFTER_S:
                 self.log.info("recovered", after=complaint)
                 pause_s, complaint = BACKOFF_FIRST_S, ""
@@ -136,7 +140,12 @@ class Service(ABC):
         return json_response(200, {"status": "alive"})
 
     def _readyz(self, _: bytes) -> Response:
-        reason = self.not_ready()
+        if not self._asking.acquire(blocking=False):  # a server that hangs holds one HTTP thread, never all
+            return error_response(503, "whether it is ready is being asked, and there is no answer yet")
+        try:
+            reason = self.not_ready()
+        finally:
+            self._asking.release()
         return error_response(503, reason) if reason else json_response(200, {"status": "ready"})
 
     def _metrics(self, _: bytes) -> Response:
@@ -153,12 +162,22 @@ def announce(event: str, **facts: str) -> None:
 def serve(make: Callable[[], Service], log_level: str) -> int:
     """Run a service as a process: logs, signals, one sentence for what a person must mend; the exit status."""
     configure_logs(log_level)
+    # A handler would run between any two instructions of the main thread, and hang where that holds the lock of
+    # ``stopping``; so the signals are blocked, in every thread that is made from here on, and one waits for them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         service = make()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.stopping.set())
+        threading.Thread(target=_stop_on_signal, args=(service,), name="signals", daemon=True).start()
         service.run()
     except StreamgaugeError as error:
         sys.stderr.write(f"streamgauge: {error}\n")
         return 2
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0
+
+
+def _stop_on_signal(service: Service) -> None:
+    while not service.stopping.is_set():
+        if signal.sigtimedwait(_SIGNALS, 1.0) is not None:
+            service.stopping.set()

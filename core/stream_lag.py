@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 
 from core.connection import Connection, ServerError
-from core.entry import field_map, parse_entry_id
+from core.entry import entries_of, field_map, parse_entry_id
 from core.keys import PartitionKeys
+from core.read_size import ReadSize
 
-#: Entries counted at most where the server does not know the lag.
+#: Where the server does not know the lag, at most so many entries and bytes are read to count it: it is then the
+#: least it can be, and the age of the oldest entry tells the rest.
 MAX_COUNTED = 100_000
+MAX_COUNTED_BYTES = 8 * 1024 * 1024
 
 
 class StreamLag(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ def stream_lags(connection: Connection, partitions: tuple[PartitionKeys, ...]) -
 def _group_lag(
     connection: Connection, partition: PartitionKeys, group: dict[bytes, Any], now_ms: int
 ) -> StreamLag:
-    name, last = group[b"name"].decode(), group[b"last-delivered-id"]
+    name, last = group[b"name"], group[b"last-delivered-id"]
     unread = connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", 1)
     oldest = parse_entry_id(unread[0][0]).ms if unread else None
     pending = int(group[b"pending"])
@@ -50,7 +53,22 @@ def _group_lag(
             pending_ms = parse_entry_id(summary[1]).ms
             oldest = pending_ms if oldest is None else min(oldest, pending_ms)
     lag = group.get(b"lag")
-    if lag is None:  # after XDEL, or a group made in mid-stream
-        lag = len(connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", MAX_COUNTED))
+    if lag is None or lag < 0:  # after XDEL, in a group made in mid-stream, or in a stream that was made anew
+        lag = _count_after(connection, partition, last)
     age_s = 0.0 if oldest is None else max(0, now_ms - oldest) / 1000
-    return StreamLag(partition.number, name, int(lag), pending, age_s)
+    return StreamLag(partition.number, name.decode("utf-8", "backslashreplace"), int(lag), pending, age_s)
+
+
+def _count_after(connection: Connection, partition: PartitionKeys, last: bytes) -> int:
+    size = ReadSize(MAX_COUNTED_BYTES // 8)
+    count = count_bytes = 0
+    while count < MAX_COUNTED and count_bytes < MAX_COUNTED_BYTES:
+        reply = connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", size.entries)
+        entries = entries_of(reply)
+        if not entries:
+            break
+        size.learn(entries)
+        count += len(entries)
+        count_bytes += sum(entry.size_bytes for entry in entries)
+        last = entries[-1].id
+    return count

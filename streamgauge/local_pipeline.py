@@ -11,8 +11,9 @@ from typing import Self
 from core.errors import UsageError
 from streamgauge.service_process import ServiceProcess
 
-#: HTTP ports of the services where they are not left to chance.
-HTTP_PORTS = {"scorer": 8000, "monitor": 8001, "trainer": 8002}
+#: HTTP port of the first scorer; monitor and trainer have the next two.
+FIRST_HTTP_PORT = 8000
+_PORT_OFFSETS = {"scorer": 0, "monitor": 1, "trainer": 2}
 
 
 class LocalPipeline:
@@ -28,8 +29,8 @@ class LocalPipeline:
         How many scorers; the first has the scorer's port, the others any free one.
     options
         Further settings for all services, by name.
-    free_ports
-        Let every service take any free port.
+    first_http_port
+        Port of the first scorer; 0: every service takes any free one.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class LocalPipeline:
         *,
         scorers: int = 1,
         options: dict[str, object] | None = None,
-        free_ports: bool = False,
+        first_http_port: int = FIRST_HTTP_PORT,
     ) -> None:
         if scorers < 1:
             raise UsageError(f"{scorers} scorers cannot score; start at least one (--scorers)")
@@ -47,7 +48,7 @@ class LocalPipeline:
         logs.mkdir(parents=True, exist_ok=True)
         self.services: list[ServiceProcess] = []
         for name, number in [("trainer", 1), ("monitor", 1), *(("scorer", n) for n in range(1, scorers + 1))]:
-            port = 0 if free_ports or number > 1 else HTTP_PORTS[name]
+            port = first_http_port + _PORT_OFFSETS[name] if first_http_port and number == 1 else 0
             settings = {"redis_url": redis_url, **(options or {}), "http_port": port}
             self.services.append(ServiceProcess(name, settings, logs / f"{name}-{number}.log"))
 

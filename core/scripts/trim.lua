@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Trim a stream by age and size, never past what its readers still need. Exact, by id, never by length.
+-- Trim a stream by age and size, never past what its readers still need: by id, and by length only where there is no
+-- floor.
 -- KEYS: stream, then (optional) the string that keeps the floor
 -- ARGV: keep ms, keep bytes, explicit floor id ('' : none), then the required groups
 -- Returns {entries trimmed, floor id or ''}

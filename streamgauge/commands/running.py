@@ -17,7 +17,7 @@ from core.errors import UsageError
 from core.settings import load_settings
 from streamgauge.demo.story import Demo, DemoOptions
 from streamgauge.embedded_server import EmbeddedServer
-from streamgauge.local_pipeline import LocalPipeline
+from streamgauge.local_pipeline import FIRST_HTTP_PORT, LocalPipeline
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
 from streamgauge.status import read_status, show_status
 from streamgauge.workspace import FOLDER, Running, announce_running, find_running, withdraw_running
@@ -44,6 +44,10 @@ def demo(
 
 def up(
     scorers: Annotated[int, typer.Option(help="How many scorers share the stream.")] = 1,
+    http_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the first scorer, monitor and trainer next to it; 0: any free ones."),
+    ] = None,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,
@@ -53,7 +57,9 @@ def up(
     Example: streamgauge up --scorers 2
     """
     console = Console()
-    settings = load_settings({"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow})
+    settings = load_settings(
+        {"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, "http_port": http_port}
+    )
     running = find_running()
     if running is not None:
         raise UsageError(f"streamgauge up runs here already (process {running.pid}); stop that one first")
@@ -66,7 +72,8 @@ def up(
         url = settings.redis_url or (server.url if server is not None else "")
         Connection(url).require().close()
         options: dict[str, object] = {"pipeline": settings.pipeline, "miniflow": settings.miniflow}
-        with LocalPipeline(url, FOLDER, scorers=scorers, options=options) as local:
+        port = FIRST_HTTP_PORT if settings.http_port is None else settings.http_port
+        with LocalPipeline(url, FOLDER, scorers=scorers, options=options, first_http_port=port) as local:
             local.start("listening")
             announce_running(Running(url, settings.pipeline, os.getpid()))
             console.print(f"[bold]streamgauge is up[/] on {url}, pipeline {settings.pipeline}; Ctrl-C stops it")

@@ -96,7 +96,7 @@ class Demo:
                 "retrain_cooldown_s": 5,
             }
             pipeline = LocalPipeline(
-                server.url, self._directory, scorers=SCORERS, options=options, free_ports=True
+                server.url, self._directory, scorers=SCORERS, options=options, first_http_port=0
             )
             with (
                 Connection(server.url) as connection,

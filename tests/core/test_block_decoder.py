@@ -203,7 +203,7 @@ def test_the_encoder_refuses_what_makes_no_block(x: Floats, ids: list[str] | Non
 
 def test_any_memory_order_and_width_of_float_encodes_alike() -> None:
     expected = encode_block(X, SCHEMA)
-    sames: list[Floats] = [np.asfortranarray(X), X.astype(">f8"), X.astype(np.float32), X[::-1][::-1]]  # type: ignore[list-item]  # other floats on purpose
+    sames: list[Floats] = [np.asfortranarray(X), X.astype(">f8"), X.astype(np.float32), X[::-1][::-1]]
     for same in sames:
         assert encode_block(same, SCHEMA) == expected
 

@@ -109,7 +109,8 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
     [
         *((name, 0) for name in (
             "partitions", "max_entry_bytes", "read_bytes", "takeover_idle_ms", "poison_deliveries",
-            "poison_lone_deaths", "max_backlog_entries", "max_backlog_bytes", "records_keep_ms", "records_keep_bytes", "trim_every_ms",
+            "poison_lone_deaths", "max_backlog_entries", "max_backlog_bytes",
+            "records_keep_ms", "records_keep_bytes", "trim_every_ms",
             "window_records", "slide_records", "window_limit_s", "window_min_records", "confirm_windows",
             "confirm_of_windows", "retrain_every_s", "min_labelled_rows", "inverse_l2",
         )),
