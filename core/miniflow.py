@@ -110,11 +110,14 @@ class Run:
 
     @property
     def params(self) -> dict[str, Parameter]:
-        """What :meth:`log_params` collected."""
+        """What :meth:`log_params` collected. Raises UnknownRun where the file is damaged."""
         path = self.directory / "params.json"
-        if not path.exists():
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, Parameter])
+        except FileNotFoundError:
             return {}
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Parameter])
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise UnknownRun(f"run {self.run_id} has a damaged params.json; see `streamgauge runs`") from error
 
     def log_params(self, params: Mapping[str, Parameter]) -> None:
         """Add to ``params.json``; a name given again takes its new value."""

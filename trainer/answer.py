@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.entry import EntryId, parse_entry_id
-from core.errors import StreamError, Superseded, UsageError
+from core.entry import EntryId
+from core.errors import StreamError, Superseded, UnknownRun, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
@@ -33,7 +33,10 @@ _ABOUT_ONE_MODEL = frozenset({"drift", "label_drift"})
 def attempted_rows(miniflow: MiniFlow, event_id: bytes) -> int:
     """Labelled rows of the newest run that answered an event, 0 where none here did."""
     for summary in miniflow.runs():
-        params = miniflow.run(summary.run_id).params
+        try:
+            params = miniflow.run(summary.run_id).params
+        except UnknownRun:
+            continue
         rows = params.get("labelled_rows")
         if params.get("event_id") == event_id.decode() and isinstance(rows, int):
             return rows
@@ -105,10 +108,7 @@ class Answering:
         self, request: RetrainRequest, production: Production, model: ModelFile, dataset: Dataset
     ) -> tuple[EntryId | None, LabelledRows, Retraining | _Unjudged]:
         event = request.event
-        since = request.since
-        if since is None:
-            text = own_since(self._miniflow, production.run_id)
-            since = None if text is None else parse_entry_id(text)
+        since = request.since or own_since(self._miniflow, production.run_id)
         rows = dataset.labelled(since)
         if event.reason in _ABOUT_ONE_MODEL and event.model not in {None, production.run_id}:
             sentence = (

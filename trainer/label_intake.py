@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from core.connection import Connection, ServerError
@@ -116,7 +115,8 @@ class LabelIntake:
         while leaving := self._leaving(floor):
             outputs = [fields for entry in leaving for fields in self._without_record(entry, dataset)]
             minimum = parse_entry_id(leaving[-1].id).after
-            arguments = (leaving[0].id, str(minimum), msgspec.msgpack.encode(outputs))
+            told = [value for fields in outputs for value in (b"%d" % len(fields), *fields)]
+            arguments: list[str | bytes] = [leaving[0].id, str(minimum), *told]
             left = int(_retire.run(self._connection, (self._keys.labels, self._keys.unmatched), arguments))
             if left < 0:
                 break

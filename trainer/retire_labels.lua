@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Retire the oldest labels: what never found its record goes to unmatched and all of them leave, in one step, or nothing.
 -- KEYS: labels, unmatched.  ARGV: id of the oldest label as it was read, id below which labels leave,
---       msgpack of {{field, value, ...}, ...}
+--       then for each unmatched entry: number of names and values, those
 -- Returns how many label entries left; -1 where another trainer was first.
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #oldest == 0 or oldest[1][1] ~= ARGV[1] then return -1 end
@@ -15,10 +15,11 @@ redis.call('XTRIM', KEYS[1], 'MINID', '0-0')
 local time = redis.call('TIME')
 local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 local written = {}
-for _, fields in ipairs(cmsgpack.unpack(ARGV[3])) do
-  fields[#fields + 1] = 'ts'
-  fields[#fields + 1] = now
-  local answer = redis.pcall('XADD', KEYS[2], '*', unpack(fields))
+local at = 3
+while at <= #ARGV do
+  local last = at + tonumber(ARGV[at])
+  local answer = redis.pcall('XADD', KEYS[2], '*', 'ts', now, unpack(ARGV, at + 1, last))
+  at = last + 1
   if type(answer) == 'table' and answer.err then
     for _, id in ipairs(written) do redis.call('XDEL', KEYS[2], id) end
     return redis.error_reply(answer.err)

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from core.drift_window import RetrainEvent
-from core.errors import ModelFileError, StreamgaugeError, UnknownRun
+from core.entry import EntryId, parse_entry_id
+from core.errors import ModelFileError, UnknownRun
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
 from trainer.dataset import LabelledRows
@@ -154,13 +155,13 @@ def own_holdout(miniflow: MiniFlow, run_id: str) -> Holdout | None:
         return None
 
 
-def own_since(miniflow: MiniFlow, run_id: str) -> str | None:
-    """From which entry id on a run took its rows, or None where it took all or is not here."""
+def own_since(miniflow: MiniFlow, run_id: str) -> EntryId | None:
+    """From which entry id on a run took its rows, or None where it took all, is not here or is damaged."""
     try:
         since = miniflow.run(run_id).params.get("since")
-    except StreamgaugeError:
+        return parse_entry_id(since) if isinstance(since, str) else None
+    except (UnknownRun, ValueError):
         return None
-    return since if isinstance(since, str) else None
 
 
 def duel(candidate: ModelFile, production: ModelFile, rows: Holdout) -> Duel:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from core.connection import Connection
 from core.drift_window import RetrainEvent
 from core.fields import encode_fields
@@ -22,6 +20,6 @@ def schedule_retrain(connection: Connection, keys: PipelineKeys, production: str
     once, one writes.
     """
     event = RetrainEvent(reason="scheduled", model=production)
-    arguments = (round(every_s * 1000), msgspec.msgpack.encode(encode_fields(event)))
+    arguments: list[int | bytes] = [round(every_s * 1000), *encode_fields(event)]
     reply = _script.run(connection, (keys.retrain, keys.promotions), arguments)
     return None if reply is None else bytes(reply)

@@ -10,6 +10,7 @@ import secrets
 import socket
 import time
 from collections import deque
+from dataclasses import dataclass
 
 from core.connection import Connection
 from core.entry import Entry
@@ -259,10 +260,10 @@ class Trainer(Service):
         )
 
 
+@dataclass(frozen=True)
 class _Held:
     """An event that was read and is not answered yet."""
 
-    def __init__(self, entry: Entry, deliveries: int, poison: bool) -> None:
-        self.entry = entry
-        self.deliveries = deliveries
-        self.poison = poison
+    entry: Entry
+    deliveries: int
+    poison: bool

@@ -146,10 +146,15 @@ class Stage:
         return bytes(self.connection.call("XADD", self.keys.labels, "*", *fields))
 
     def drifted(
-        self, labels: int, n: int = 400, seed: int = 1, prefix: str = "d", first_ms: int = FIRST_MS
+        self,
+        labels: int,
+        n: int = 400,
+        shift: float = SHIFT,
+        prefix: str = "d",
+        first_ms: int = FIRST_MS,
     ) -> tuple[list[bytes], Labels]:
         """``n`` rows behind the drift, the first ``labels`` of them labelled; ids and classes."""
-        x, y = self.draw(n, SHIFT, seed)
+        x, y = self.draw(n, shift, seed=1)
         ids = [f"{prefix}{number}".encode() for number in range(n)]
         self.sample(x, ids, first_ms)
         if labels:

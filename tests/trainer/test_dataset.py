@@ -146,8 +146,8 @@ def test_memory_keeps_the_newest_rows(stage: Stage) -> None:
 def test_a_look_reads_only_what_is_new(stage: Stage, dataset: Dataset) -> None:
     stage.sample(rows(1), [b"p"], y=[1.0])
     dataset.refresh()
-    stage.connection.call("DEL", stage.keys.samples)
-    stage.sample(rows(2), [b"q"], y=[0.0])
+    stage.connection.call("XTRIM", stage.keys.samples, "MAXLEN", 0)
+    stage.sample(rows(2), [b"q"], first_ms=PAST_MS + 1, y=[0.0])
     assert pairs(labelled(dataset)) == [(1, 1), (2, 0)]
 
 

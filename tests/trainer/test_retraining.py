@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from core.drift_window import RetrainEvent
+from core.entry import EntryId
 from core.errors import DataError
 from core.miniflow import MiniFlow
 from core.model import Floats
 from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.schema import Schema
+from trainer.answer import attempted_rows
 from trainer.dataset import LabelledRows
 from trainer.fit import fit
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
@@ -131,7 +133,7 @@ def test_a_run_holds_all_that_was_decided_on(production: ModelFile, tmp_path: Pa
     found = retrained(DRIFT, as_rows(*draw(400, 4.0, 1)), production, old_holdout())
     run = log_retraining(miniflow, "drift", found, {"event_id": "1-0", "since": "5-0"})
     assert run.params["event_id"] == "1-0"
-    assert own_since(miniflow, run.run_id) == "5-0"
+    assert own_since(miniflow, run.run_id) == EntryId(5, 0)
     assert found.fitted is not None
     assert np.array_equal(read_holdout(run.read_artifact(HOLDOUT_ARTIFACT)).x, found.fitted.holdout.x)
     kept = own_holdout(miniflow, run.run_id)
@@ -159,3 +161,12 @@ def test_a_run_that_is_elsewhere_has_no_holdout_and_no_since(tmp_path: Path) -> 
     miniflow = MiniFlow(tmp_path, "test")
     assert own_holdout(miniflow, "0123456789ab") is None
     assert own_since(miniflow, "0123456789ab") is None
+
+
+@pytest.mark.parametrize("content", ['{"since": "yesterday"}', "{", "[]"])
+def test_a_damaged_run_says_nothing_of_its_since(tmp_path: Path, content: str) -> None:
+    miniflow = MiniFlow(tmp_path, "test")
+    run = miniflow.start_run("drift")
+    (run.directory / "params.json").write_text(content)
+    assert own_since(miniflow, run.run_id) is None
+    assert attempted_rows(miniflow, b"1-0") == 0
