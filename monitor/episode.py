@@ -30,7 +30,7 @@ class EpisodeState(msgspec.Struct, frozen=True):
 
     recent: list[JudgedWindow] = []
     episode: Episode | None = None
-    last_opened_ms: int = 0
+    last_opened_ms: int | None = None
 
 
 class EpisodeStep(msgspec.Struct, frozen=True):
@@ -51,8 +51,9 @@ class EpisodeRule(msgspec.Struct, frozen=True):
     def step(self, state: EpisodeState, judged: JudgedWindow, model: str, end_ms: int) -> EpisodeStep:
         """Take one window with a verdict into account.
 
-        The first suspected record is the first one of the first drifting window among the last k. An episode ends
-        when none of the last k windows drifts; a promotion ends it too (see :meth:`rearm`).
+        A drifting window opens an episode if m of the last k drift. The first suspected record is the first one of
+        the first drifting window among them. An episode ends when none of the last k windows drifts; a promotion
+        ends it too (see :meth:`rearm`).
         """
         recent = [*state.recent, judged][-self.confirm_of_windows :]
         drifting = [window for window in recent if window.drifted]
@@ -60,7 +61,7 @@ class EpisodeRule(msgspec.Struct, frozen=True):
         if episode is not None:
             if not drifting and len(recent) == self.confirm_of_windows:
                 episode = None
-        elif len(drifting) >= self.confirm_windows and self._cool(state, end_ms):
+        elif judged.drifted and len(drifting) >= self.confirm_windows and self._cool(state, end_ms):
             episode = opened = Episode(judged.window, drifting[0].first, drifting[0].first_entry, model)
             last_opened_ms = end_ms
         window_state: WindowState = "drift" if judged.drifted else "recovering" if episode is not None else "ok"
@@ -71,4 +72,4 @@ class EpisodeRule(msgspec.Struct, frozen=True):
         return EpisodeState([], None, state.last_opened_ms)
 
     def _cool(self, state: EpisodeState, end_ms: int) -> bool:
-        return not state.last_opened_ms or end_ms - state.last_opened_ms >= self.cooldown_ms
+        return state.last_opened_ms is None or end_ms - state.last_opened_ms >= self.cooldown_ms

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
-
-from core.redis_registry import RedisRegistry
 
 from core.connection import Connection
 from core.entry import entries_of, field_map, parse_entry_id
 from core.errors import NoProductionModel, UnknownRun
 from core.keys import PipelineKeys
 from core.model_file import ModelFile
+from core.redis_registry import RedisRegistry
 
 #: Model files held in memory: the judging one and those around a promotion.
 MODELS_HELD = 4
@@ -39,6 +38,7 @@ class ModelTimeline:
         self._run_ids: list[str] = []
         self._last = b"0-0"
         self._held: dict[str, JudgingModel] = {}
+        self._pruned: set[str] = set()
 
     def refresh(self) -> None:
         """Learn of new promotions; call it after the records were read whose panes they may judge."""
@@ -48,24 +48,27 @@ class ModelTimeline:
             run_id = field_map(entry.fields).get(b"run_id")
             if run_id:
                 self._times_ms.append(parse_entry_id(entry.id).ms)
-                self._run_ids.append(run_id.decode())
+                self._run_ids.append(run_id.decode("utf-8", "backslashreplace"))
+                self._pruned.discard(self._run_ids[-1])  # a promotion stores its model again
 
     def at(self, time_ms: int) -> JudgingModel:
-        """The model in production at a time; the first one for what came before any.
+        """The model in production when a record of millisecond ``time_ms`` came; the first one if none was.
+
+        Promotions of the same millisecond do not count yet: one of them may still follow whatever was read by now.
+        Where a model is pruned, as it may be for the oldest records of a long backlog, the next one kept judges.
 
         Raises
         ------
         NoProductionModel
             Nothing has been promoted yet.
         """
-        if self._run_ids:
-            run_id = self._run_ids[max(0, bisect_right(self._times_ms, time_ms) - 1)]
-        else:
-            run_id = self._production()
-        try:
-            return self._model(run_id)
-        except UnknownRun:  # pruned long ago: the oldest records of a long backlog
-            return self._model(self._production())
+        for run_id in self._run_ids[max(0, bisect_left(self._times_ms, time_ms) - 1) :]:
+            if run_id not in self._pruned:
+                try:
+                    return self._model(run_id)
+                except UnknownRun:
+                    self._pruned.add(run_id)
+        return self._model(self._production())
 
     def known(self) -> bool:
         """Whether there is any model to judge by."""

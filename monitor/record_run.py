@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from core.record_decoder import RecordDecoder, RecordRows
 from core.sample_block import is_sampled
 from core.scoring import score_batch
 from monitor.state import Position
+
+#: Ids larger than int64 exist where a client gives its own; the sampled rows' positions end here.
+LARGEST_INT64 = 2**63 - 1
+_UNLABELLED = [float("nan")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +53,12 @@ class RecordRun:
         by_entry = {id(rows.entry): rows for rows in scored.batch.entries}
         self._rows: list[RecordRows | None] = [by_entry.get(id(item.entry)) for item in placed]
         self.x, self.probability = scored.batch.x, scored.scores.probability
+        self._refused = {id(refused.entry) for refused in scored.batch.rejections if refused.entry is not None}
         self.stops: list[int] = []
-        self.skipped: list[int] = []
         position = 0
-        for rows, item in zip(self._rows, placed, strict=True):
+        for rows in self._rows:
             position = position if rows is None else rows.stop
             self.stops.append(position)
-            self.skipped.append(_skipped(rows, item))
         self.first_row = self._rows_before(positions.get(placed[0].partition)) if placed else 0
 
     def entry_of(self, row: int) -> int:
@@ -77,25 +81,54 @@ class RecordRun:
 
     def sample(self, start: int, stop: int, share: float) -> SampledRows:
         """The sampled ones among rows ``start`` to ``stop``."""
-        chosen: list[int] = []
         ids: list[bytes] = []
-        positions: list[tuple[int, int, int, int]] = []
+        ms: list[int] = []
+        seq: list[int] = []
+        numbers: list[int] = []
+        partitions: list[int] = []
         labels: list[float] = []
-        row = start
-        while row < stop:
-            index = self.entry_of(row)
-            item, rows = self.placed[index], self._held(row)
-            numbers, record_ids = rows.row_numbers(), rows.record_ids(item.partition)
-            for row in range(row, min(stop, rows.stop)):  # noqa: B020  (walks on to the next entry)
-                offset = row - rows.start
-                if is_sampled(record_ids[offset], share):
-                    chosen.append(row)
-                    ids.append(record_ids[offset])
-                    positions.append((item.id.ms, item.id.seq, numbers[offset], item.partition))
-                    labels.append(float("nan") if rows.labels is None else float(rows.labels[offset]))
-            row = min(stop, rows.stop)
-        places = np.array(positions, dtype=np.int64).reshape(len(chosen), 4)
-        return SampledRows(self.x[chosen], np.array(labels, dtype=np.float64), ids, places)
+        index = self.entry_of(start)
+        while start + len(ids) < stop:
+            item, rows = self.placed[index], self._rows[index]
+            index += 1
+            if rows is None:
+                continue
+            part = slice(start + len(ids) - rows.start, min(stop, rows.stop) - rows.start)
+            count = part.stop - part.start
+            own = range(part.start, part.stop) if rows.rows is None else rows.rows[part].tolist()
+            if rows.ids is None:
+                ids += [default_record_id(item.partition, item.entry.id, number) for number in own]
+            else:
+                ids += rows.ids[part]
+            ms += [min(item.id.ms, LARGEST_INT64)] * count
+            seq += [min(item.id.seq, LARGEST_INT64)] * count
+            numbers += own
+            partitions += [item.partition] * count
+            labels += _UNLABELLED * count if rows.labels is None else rows.labels[part].tolist()
+        kept = np.ones(len(ids), dtype=bool)
+        if share < 1.0:
+            kept[:] = [is_sampled(record_id, share) for record_id in ids]
+        return SampledRows(
+            self.x[start:stop][kept],
+            np.array(labels, dtype=np.float64)[kept],
+            list(compress(ids, kept)),
+            np.column_stack([np.array(column, dtype=np.int64)[kept] for column in (ms, seq, numbers, partitions)]),
+        )
+
+    def skipped(self, index: int, start: int, stop: int | None = None) -> int:
+        """Records ``start`` to ``stop`` (None: the last) of an entry that could not be used.
+
+        An entry that is unusable as a whole counts once.
+        """
+        rows, item = self._rows[index], self.placed[index]
+        if id(item.entry.fields) in self._refused:
+            return 1
+        if rows is not None and rows.rows is None:
+            return 0
+        if stop is None:
+            stop = int(field_map(item.entry.fields)[b"_n"])
+        usable = 0 if rows is None or rows.rows is None else ((start <= rows.rows) & (rows.rows < stop)).sum()
+        return stop - start - int(usable)
 
     def _held(self, row: int) -> RecordRows:
         rows = self._rows[self.entry_of(row)]
@@ -107,18 +140,11 @@ class RecordRun:
         rows = self._rows[0]
         if position is None or position.row < 0 or position.entry_id != self.placed[0].id or rows is None:
             return 0
-        return sum(number < position.row for number in rows.row_numbers())
+        return (
+            min(position.row, rows.count) if rows.rows is None else int(np.searchsorted(rows.rows, position.row))
+        )
 
 
 def is_block(item: PlacedEntry) -> bool:
     """Whether an entry has the form of a block."""
     return b"_n" in item.entry.fields[::2]
-
-
-def _skipped(rows: RecordRows | None, item: PlacedEntry) -> int:
-    """Records of an entry that could not be used; an entry that is unusable as a whole counts once."""
-    if rows is None:
-        return 1
-    if rows.rows is None:
-        return 0
-    return int(field_map(item.entry.fields)[b"_n"]) - rows.count

@@ -6,23 +6,30 @@ Two of them may run, and one may die at any point: windows close by compare-and-
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
-from redis.exceptions import ResponseError
+import msgspec
 
 from core.connection import Connection
-from core.entry import EntryId
-from core.errors import ServerUnavailable
+from core.drift_window import DriftWindow
+from core.entry import entries_of
+from core.errors import RecordError, ServerUnavailable, StreamError
+from core.fields import decode_fields
 from core.keys import MONITORS
 from core.merged_reader import MergedReader
+from core.number import shown
 from core.pipeline_config import PipelineConfig, agree
 from core.retention import DRIFT, SAMPLES
 from core.scripts.trim import trim
 from core.service import Service
 from core.settings import Settings
 from core.stream_lag import stream_lags
+from monitor.display import Display
+from monitor.marker import create_marker, first_position, move_marker
 from monitor.model_timeline import ModelTimeline
-from monitor.publication import show_window, write_window
-from monitor.state import MonitorState, Position, decode_state
+from monitor.poison import PoisonGuard
+from monitor.publication import write_window
+from monitor.state import MonitorState, decode_state
 from monitor.window_engine import ClosedWindow, WindowEngine
 
 #: Port where http_port is unset.
@@ -31,6 +38,8 @@ DEFAULT_HTTP_PORT = 8001
 BLOCK_MS = 500
 #: How often backlog figures are taken.
 LAG_EVERY_S = 2.0
+
+_NO_MODEL = "there is no model in production yet; run streamgauge fit"
 
 
 class Monitor(Service):
@@ -48,30 +57,37 @@ class Monitor(Service):
         self._reader: MergedReader
         self._timeline: ModelTimeline
         self._engine: WindowEngine | None = None
+        self._guard: PoisonGuard | None = None
+        self._window = 0  # the newest that this process has seen
+        self._obstacle: str | None = "Redis has not answered yet"
         self._next_lag_s = self._next_trim_s = 0.0
         super().__init__(settings, DEFAULT_HTTP_PORT)
+        self._display = Display(self.telemetry, self.log)
 
     def start(self) -> None:
-        """Agree on the pipeline's set-up."""
+        """Agree on the pipeline's set-up; from now on nothing is trimmed unread."""
         self._config = agree(self._connection, self.settings)
         self._timeline = ModelTimeline(self._connection, self._keys)
+        for partition in self._config.partitions:
+            create_marker(self._connection, partition)
 
     def step(self) -> None:
         """Read on, and make each window that closes durable before the next one is cut."""
-        if self._engine is None and not self._load():
-            self.stopping.wait(BLOCK_MS / 1000)
-            return
         try:
-            self._read_on()
-        except Exception:
+            if self._engine is not None or self._load():
+                self._read_on()
+        except Exception as error:
             self._engine = None  # what is in memory may be ahead of what is stored; begin again from there
+            self._obstacle = str(error)
             raise
         self._housekeeping()
+        if self._obstacle is not None:
+            self.stopping.wait(BLOCK_MS / 1000)
 
     def not_ready(self) -> str | None:
         """Without a model to judge by, or without Redis."""
-        if self._engine is None:
-            return "there is no model in production yet; run streamgauge fit"
+        if self._obstacle is not None:
+            return self._obstacle
         try:
             self._probe.require()
         except ServerUnavailable as error:
@@ -85,29 +101,55 @@ class Monitor(Service):
 
     def _load(self) -> bool:
         """Continue from the stored state; False while there is no model to judge by."""
+        state = self._stored_state()
+        if state.window < self._window:
+            self.log.warning("the stored state is gone; beginning anew", window=state.window, before=self._window)
+            self._window = state.window
+            self.start()
         self._timeline.refresh()
         if not self._timeline.known():
+            self._obstacle = _NO_MODEL
             return False
-        state = decode_state(self._connection.call("HGET", self._keys.monitor, "state"))
-        self._reader = MergedReader(self._connection, self._config.partitions, self.settings.read_bytes)
+        self._guard = self._guard or PoisonGuard(self._connection, self._keys, self.settings, self.log)
+        read_bytes = 1 if self._guard.careful else self.settings.read_bytes  # 1: as few entries as can be
+        self._reader = MergedReader(self._connection, self._config.partitions, read_bytes)
+        positions = dict(state.positions)
         for partition in self._config.partitions:
-            position = state.positions.get(partition.number, Position())
-            self._reader.seek(partition.number, position.done)
-            self._create_marker(partition.records)
+            create_marker(self._connection, partition)
+            if partition.number not in positions:
+                positions[partition.number] = first_position(self._connection, partition)
+            self._reader.seek(partition.number, positions[partition.number].done)
+        state = msgspec.structs.replace(state, positions=positions)
         self._move_markers(state)
         self._engine = WindowEngine(self.settings, state, self._timeline)
+        self._window, self._obstacle = state.window, None
+        self._show_newest()
         self.log.info("continuing", window=state.window, model=state.model)
         return True
 
+    def _stored_state(self) -> MonitorState:
+        window, data = self._connection.call("HMGET", self._keys.monitor, "window", "state")
+        state = decode_state(data)
+        if (window or b"0") != b"%d" % state.window:
+            raise StreamError(
+                f"the monitor's state is of window {state.window} but its number is {shown(window or b'none')}; "
+                f"delete {self._keys.monitor} to begin anew"
+            )
+        return state
+
     def _read_on(self) -> None:
-        engine = self._engine
+        engine, guard = self._engine, self._guard
         assert engine is not None  # noqa: S101  (step loads it first; for the type checker)
+        assert guard is not None  # noqa: S101  (as above)
         read = self._reader.read(BLOCK_MS)
         self._timeline.refresh()
-        for windows in (engine.feed(read.entries), engine.expire(read.watermark_ms)):
-            for closed in windows:
-                if not self._write(closed):
-                    return
+        for part in guard.parts(read.entries):
+            if not self._write_all(engine.feed(part)):
+                return
+        self._write_all(engine.expire(read.watermark_ms))
+
+    def _write_all(self, windows: Iterable[ClosedWindow]) -> bool:
+        return all(self._write(closed) for closed in windows)
 
     def _write(self, closed: ClosedWindow) -> bool:
         """Make a window durable, then show it; the marker group moves last, since trimming follows it."""
@@ -115,48 +157,44 @@ class Monitor(Service):
             self.log.info("another monitor was first", window=closed.drift.window)
             self._engine = None
             return False
-        show_window(self.telemetry, self.log, closed)
+        self._window = closed.drift.window
+        self._display.show_closed(closed)
         self._move_markers(closed.state)
+        if self._guard is not None and self._guard.closed_window():
+            self._engine = None  # reads may be large again
         return True
-
-    def _create_marker(self, records: str) -> None:
-        try:
-            self._connection.call("XGROUP", "CREATE", records, MONITORS, "0", "MKSTREAM")
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
 
     def _move_markers(self, state: MonitorState) -> None:
         for partition in self._config.partitions:
-            position = state.positions.get(partition.number)
-            if position is not None and position.done > EntryId(0, 0):
-                self._connection.call(
-                    "XGROUP",
-                    "SETID",
-                    partition.records,
-                    MONITORS,
-                    str(position.done),
-                    "ENTRIESREAD",
-                    position.entries,
-                )
+            move_marker(self._connection, partition, state.positions[partition.number])
+
+    def _show_newest(self) -> None:
+        """Show the window that was closed last, by an earlier process or by another monitor."""
+        for entry in entries_of(self._connection.call("XREVRANGE", self._keys.drift, "+", "-", "COUNT", 1)):
+            try:
+                self._display.show_window(decode_fields(entry, DriftWindow))
+            except RecordError as error:
+                self.log.warning("the newest window cannot be shown", error=str(error))
 
     def _housekeeping(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._next_lag_s:
             self._next_lag_s = now_s + LAG_EVERY_S
-            self._show_lag()
+            self._show_backlog()
         if now_s >= self._next_trim_s:
             self._next_trim_s = now_s + self.settings.trim_every_ms / 1000
             trim(self._connection, self._keys.drift, *DRIFT)
             trim(self._connection, self._keys.samples, *SAMPLES)
 
-    def _show_lag(self) -> None:
-        pipeline = self.settings.pipeline
-        for lag in stream_lags(self._connection, self._config.partitions):
-            labels = (pipeline, str(lag.partition), lag.group)
-            self.telemetry.stream_lag_entries.labels(*labels).set(lag.lag_entries)
-            self.telemetry.stream_pending_entries.labels(*labels).set(lag.pending_entries)
-            self.telemetry.oldest_unread_seconds.labels(*labels).set(lag.oldest_s)
+    def _show_backlog(self) -> None:
+        lags = stream_lags(self._connection, self._config.partitions)
+        self._display.show_lags(lags)
+        marked = {lag.partition for lag in lags if lag.group == MONITORS}
+        if len(marked) < len(self._config.partitions):
+            self.log.warning("the marker group is gone", group=MONITORS)
+            self._engine = None  # a flush took it, or a hand: look at what is stored, and make it again
         production = self._timeline.production()
-        if production is not None:
+        if production is None:
+            self.telemetry.production_info.clear()
+        else:
             self.telemetry.set_production(*production)

@@ -46,6 +46,12 @@ class MonitorState(msgspec.Struct, frozen=True):
     episode: EpisodeState = EpisodeState()
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """What can be read of a state of any version."""
+
+    version: int
+
+
 def encode_state(state: MonitorState) -> bytes:
     """The state as JSON; floats read back to the bit."""
     return msgspec.json.encode(state)
@@ -62,9 +68,9 @@ def decode_state(data: bytes | None) -> MonitorState:
     if data is None:
         return MonitorState()
     try:
-        state = msgspec.json.decode(data, type=MonitorState)
-    except msgspec.MsgspecError as error:
+        version = msgspec.json.decode(data, type=_Version).version
+        if version != VERSION:
+            raise StreamError(f"the monitor's state has version {version}, not {VERSION}; upgrade this monitor")
+        return msgspec.json.decode(data, type=MonitorState)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StreamError(f"the monitor's state cannot be read ({error}); delete its key to begin anew") from error
-    if state.version != VERSION:
-        raise StreamError(f"the monitor's state has version {state.version}, not {VERSION}; upgrade this monitor")
-    return state

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from core.sample_block import SampleBlock
 from core.settings import Settings
 from monitor.detectors import headline
 from monitor.episode import Episode, EpisodeRule, EpisodeState, JudgedWindow
-from monitor.model_timeline import JudgingModel, ModelTimeline
+from monitor.model_timeline import JudgingModel
 from monitor.pane import PaneAccumulator, PaneSums
 from monitor.record_run import RecordRun, SampledRows, is_block
 from monitor.state import WHOLE, MonitorState, Position
@@ -59,15 +60,22 @@ class _OpenPane:
         )
 
 
+class Timeline(Protocol):
+    """Which model judges what came in a given millisecond."""
+
+    def at(self, time_ms: int) -> JudgingModel:
+        """The model in production then."""
+
+
 class WindowEngine:
     """Continues from a state; its windows depend on the records and their ids alone.
 
     A pane holds ``slide`` records, or what came within the time limit of its first entry. A window is the last
-    ``window_records / slide`` panes. Feeding stops being valid once a window could not be made durable: build a new
-    engine from the stored state then.
+    ``window_records / slide`` panes. An engine must not be fed any more once a window could not be made durable:
+    build a new one from the stored state then.
     """
 
-    def __init__(self, settings: Settings, state: MonitorState, timeline: ModelTimeline) -> None:
+    def __init__(self, settings: Settings, state: MonitorState, timeline: Timeline) -> None:
         self._settings = settings
         self._timeline = timeline
         self._rule = EpisodeRule(
@@ -134,22 +142,24 @@ class WindowEngine:
         # a full pane ends with the entry of its last row; unusable entries behind it belong to the next one
         last = run.entry_of(stop - 1) + 1 if full else end
         while index < last and run.stops[index] <= stop:
-            self._finish(pane, run, index)
+            self._leave(pane, run, index, None)
             index += 1
         if index < last:
-            item = run.placed[index]
-            before = self._positions.get(item.partition, Position())
-            self._positions[item.partition] = Position(
-                item.id.ms, item.id.seq, run.row_number(stop), before.entries
-            )
+            self._leave(pane, run, index, run.row_number(stop))
         return index, stop
 
-    def _finish(self, pane: _OpenPane, run: RecordRun, index: int) -> None:
+    def _leave(self, pane: _OpenPane, run: RecordRun, index: int, row: int | None) -> None:
+        """This pane holds an entry up to ``row`` (None: to its end); what it could not use counts as skipped."""
         item = run.placed[index]
         before = self._positions.get(item.partition, Position())
-        self._positions[item.partition] = Position(item.id.ms, item.id.seq, WHOLE, before.entries + 1)
-        pane.skipped += run.skipped[index]
+        start = before.row if before.row != WHOLE and before.entry_id == item.id else 0
+        pane.skipped += run.skipped(index, start, row)
         pane.newest_ms = item.id.ms
+        self._positions[item.partition] = (
+            Position(item.id.ms, item.id.seq, WHOLE, before.entries + 1)
+            if row is None
+            else Position(item.id.ms, item.id.seq, row, before.entries)
+        )
 
     def _open(self, placed: PlacedEntry) -> _OpenPane:
         """Begin a pane; a promotion before its first entry takes effect here."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.model import Floats
 from core.profile import TrainingProfile
@@ -29,7 +31,7 @@ class Headline:
 
 
 def judge_window(
-    profile: TrainingProfile, n: int, z_sum: Floats, constant_changed: Floats, false_alarm_rate: float
+    profile: TrainingProfile, n: int, z_sum: Floats, constant_changed: NDArray[np.int64], false_alarm_rate: float
 ) -> Headline:
     """Judge a window from its sums.
 
@@ -49,8 +51,10 @@ def judge_window(
     z = z_sum / n
     varies = profile.varies
     score = float(np.abs(z[varies]).mean()) if varies.any() else 0.0
-    allowed = allowed_changes(n, profile.rows, false_alarm_rate)
-    return Headline(z, score, profile.threshold(n, false_alarm_rate), bool((constant_changed > allowed).any()))
+    constant_alarm = bool(constant_changed.any()) and bool(
+        (constant_changed > allowed_changes(n, profile.rows, false_alarm_rate)).any()
+    )
+    return Headline(z, score, profile.threshold(n, false_alarm_rate), constant_alarm)
 
 
 def allowed_changes(n: int, reference_rows: int, false_alarm_rate: float) -> int:
@@ -61,10 +65,14 @@ def allowed_changes(n: int, reference_rows: int, false_alarm_rate: float) -> int
     by its Poisson limit.
     """
     mean = n * min(1.0, 3.0 / reference_rows)
-    probability = np.exp(-mean)
-    total, count = probability, 0
+    count = max(0, int(mean - 10.0 * math.sqrt(mean)))  # less has a probability below 1e-20
+    total = _poisson(count, mean)
     while total < 1.0 - false_alarm_rate and count < n:
         count += 1
-        probability *= mean / count
-        total += probability
+        total += _poisson(count, mean)
     return count
+
+
+def _poisson(count: int, mean: float) -> float:
+    """P(count), by logarithms: exp(-mean) alone underflows at a mean of 746."""
+    return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1.0))

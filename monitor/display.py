@@ -1,0 +1,83 @@
+"""What operators see of a window and of the backlog: gauges and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import Gauge
+from structlog.typing import FilteringBoundLogger
+
+from core.drift_window import DriftWindow
+from core.stream_lag import StreamLag
+from core.telemetry import Telemetry
+from monitor.window_engine import ClosedWindow
+
+#: Features named in a log line.
+BLAMED = 3
+
+
+class _Series:
+    """The series of one gauge; those that are not set any more vanish, and no scrape falls into a gap."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._shown: set[tuple[str, ...]] = set()
+
+    def show(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set these values by label, and no others."""
+        for labels, value in values.items():
+            self._gauge.labels(*labels).set(value)
+        for labels in self._shown.difference(values):
+            self._gauge.remove(*labels)
+        self._shown = set(values)
+
+
+class Display:
+    """The one place from which gauges and log lines get their figures."""
+
+    def __init__(self, telemetry: Telemetry, log: FilteringBoundLogger) -> None:
+        self._telemetry = telemetry
+        self._log = log
+        self._z_shift = _Series(telemetry.feature_z_shift)
+        self._lag = _Series(telemetry.stream_lag_entries)
+        self._pending = _Series(telemetry.stream_pending_entries)
+        self._oldest = _Series(telemetry.oldest_unread_seconds)
+
+    def show_closed(self, closed: ClosedWindow) -> None:
+        """A window that this monitor closed: it counts, and it is said."""
+        drift, pipeline = closed.drift, self._telemetry.pipeline
+        self._telemetry.drift_windows.labels(pipeline, drift.state).inc()
+        self._log.info(
+            "window", window=drift.window, state=drift.state, score=drift.score, n=drift.n, model=drift.model
+        )
+        self.show_window(drift)
+        if closed.retrain is not None:
+            self._telemetry.retrain_events.labels(pipeline, closed.retrain.reason).inc()
+            self._log.warning(
+                "drift confirmed",
+                window=drift.window,
+                score=drift.score,
+                threshold=drift.threshold,
+                blame=drift.blame[:BLAMED],
+                since=closed.retrain.since,
+                first=closed.retrain.first,
+                model=drift.model,
+            )
+
+    def show_window(self, drift: DriftWindow) -> None:
+        """Gauges of the newest window, whoever closed it; without a verdict only whether an episode is open."""
+        telemetry, pipeline = self._telemetry, self._telemetry.pipeline
+        telemetry.drift_alert.labels(pipeline, drift.detector).set(drift.episode is not None)
+        if drift.state == "insufficient":
+            return
+        telemetry.drift_score.labels(pipeline).set(drift.score)
+        telemetry.drift_threshold.labels(pipeline).set(drift.threshold)
+        telemetry.prediction_probability_mean.labels(pipeline).set(drift.p_mean)
+        self._z_shift.show({(pipeline, feature): z for feature, z in drift.z.items()})
+
+    def show_lags(self, lags: Sequence[StreamLag]) -> None:
+        """Gauges of the backlog; a group that is gone vanishes."""
+        by_label = {(self._telemetry.pipeline, str(lag.partition), lag.group): lag for lag in lags}
+        self._lag.show({labels: lag.lag_entries for labels, lag in by_label.items()})
+        self._pending.show({labels: lag.pending_entries for labels, lag in by_label.items()})
+        self._oldest.show({labels: lag.oldest_s for labels, lag in by_label.items()})

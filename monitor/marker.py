@@ -1,0 +1,30 @@
+"""The marker group: shows trimming and lag figures how far the monitor is, which owns its position itself."""
+
+from __future__ import annotations
+
+from core.connection import Connection, ServerError
+from core.entry import field_map
+from core.keys import MONITORS, PartitionKeys
+from monitor.state import Position
+
+
+def create_marker(connection: Connection, partition: PartitionKeys) -> None:
+    """Make the group where it is missing, before every entry: nothing is trimmed that is not read yet."""
+    try:
+        connection.call("XGROUP", "CREATE", partition.records, MONITORS, "0", "MKSTREAM")
+    except ServerError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+
+
+def move_marker(connection: Connection, partition: PartitionKeys, position: Position) -> None:
+    """Let the group stand behind what is wholly read, so that the server knows its lag."""
+    connection.call(
+        "XGROUP", "SETID", partition.records, MONITORS, str(position.done), "ENTRIESREAD", position.entries
+    )
+
+
+def first_position(connection: Connection, partition: PartitionKeys) -> Position:
+    """Before every entry; entries trimmed before there was a monitor count as read, or the lag would keep them."""
+    info = field_map(connection.call("XINFO", "STREAM", partition.records))
+    return Position(entries=max(0, int(info[b"entries-added"]) - int(info[b"length"])))

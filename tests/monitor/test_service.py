@@ -1,0 +1,143 @@
+"""The monitor as it runs: in a thread, waited for by what it writes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.keys import MONITORS
+from core.model_file import ModelFile
+from core.settings import Settings
+from tests.monitor.running import Feed, get, level, metrics, push_after_promotion, running, until
+from tests.monitor.scenario import make_model
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def test_without_a_model_it_is_not_ready_but_shows_the_backlog(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.push(files[0])
+    lag = f'streamgauge_stream_lag_entries{{group="monitors",partition="0",pipeline="{options.pipeline}"}}'
+    with running(options) as service:
+        until(lambda: metrics(service).get(lag) == 1, feed.connection, "nothing")
+        status, text = get(service, "/readyz")
+        assert (status, json.loads(text)["error"]) == (
+            503,
+            "there is no model in production yet; run streamgauge fit",
+        )
+        assert get(service, "/healthz")[0] == 200
+        feed.registry.promote("run0", files[0], 0, "first")
+        assert feed.window()[b"n"] == b"50"  # the records that came before the first promotion
+        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        until(lambda: metrics(service)[lag] == 0, feed.connection, "nothing")
+
+
+def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    other = make_model(("b", "c"), 3)
+    with running(options) as service:
+        feed.push(files[0], shift=2.0)
+        window = feed.window()
+        until(lambda: "streamgauge_retrain_events_total" in str(metrics(service)), feed.connection, "nothing")
+        shown = metrics(service)
+        of = f'pipeline="{options.pipeline}"'
+        assert shown[f"streamgauge_drift_score{{{of}}}"] == float(window[b"score"])
+        assert shown[f"streamgauge_drift_threshold{{{of}}}"] == float(window[b"threshold"])
+        assert shown[f"streamgauge_prediction_probability_mean{{{of}}}"] == float(window[b"p_mean"])
+        assert shown[f'streamgauge_drift_alert{{detector="mean_abs_z",{of}}}'] == 1
+        assert shown[f'streamgauge_drift_windows_total{{{of},state="drift"}}'] == 1
+        assert shown[f'streamgauge_retrain_events_total{{{of},reason="drift"}}'] == 1
+        assert shown[f'streamgauge_production_info{{{of},run_id="run0"}}'] == 1
+        assert {name.partition("{")[0] for name in shown} == {
+            f"streamgauge_{name}"
+            for name in (
+                "stream_lag_entries",
+                "stream_pending_entries",
+                "oldest_unread_seconds",
+                "drift_score",
+                "drift_threshold",
+                "feature_z_shift",
+                "drift_alert",
+                "drift_windows_total",
+                "prediction_probability_mean",
+                "retrain_events_total",
+                "production_info",
+                "production_updated_timestamp_seconds",
+            )
+        }  # fmt: skip  (the list of the design)
+        z = json.loads(window[b"z"])
+        shifts = {name: value for name, value in shown.items() if "feature_z_shift" in name}
+        assert shifts == {f'streamgauge_feature_z_shift{{feature="{name}",{of}}}': z[name] for name in z}
+
+        feed.registry.promote("run1", other, 1, "manual")
+        push_after_promotion(feed, other, rows=10)
+        assert feed.window()[b"state"] == b"insufficient"
+        alert = f'streamgauge_drift_alert{{detector="mean_abs_z",{of}}}'
+        until(lambda: metrics(service)[alert] == 0, feed.connection, "nothing")
+        feed.push(other)
+        feed.window()
+        until(
+            lambda: (
+                {name for name in metrics(service) if "feature_z_shift" in name}
+                == {f'streamgauge_feature_z_shift{{feature="{name}",{of}}}' for name in ("b", "c")}
+            ),
+            feed.connection,
+            "nothing",
+        )
+
+
+def test_a_group_that_is_gone_vanishes_from_the_backlog(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    feed.push(files[0])
+    records = feed.keys.partition(0).records
+    feed.connection.call("XGROUP", "CREATE", records, b"odd\xff", "0")
+    with running(options) as service:
+        feed.window()
+        until(lambda: 'group="odd' in str(metrics(service)), feed.connection, "nothing")
+        feed.connection.call("XGROUP", "DESTROY", records, b"odd\xff")
+        until(lambda: 'group="odd' not in str(metrics(service)), feed.connection, "nothing")
+
+
+def test_a_restart_shows_the_verdict_of_the_process_before(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    feed.push(files[0], shift=2.0)
+    with running(options):
+        window = feed.window()
+    with running(options) as service:
+        until(lambda: "drift_score" in str(metrics(service)), feed.connection, "nothing")
+        shown = metrics(service)
+        assert shown[f'streamgauge_drift_score{{pipeline="{options.pipeline}"}}'] == float(window[b"score"])
+        assert shown[f'streamgauge_drift_alert{{detector="mean_abs_z",pipeline="{options.pipeline}"}}'] == 1
+        assert "drift_windows_total" not in str(shown)
+
+
+def test_a_lost_marker_group_is_made_again_where_the_monitor_is(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    feed.push(files[0])
+    records = feed.keys.partition(0).records
+    with running(options):
+        feed.window()
+        feed.connection.call("XGROUP", "DESTROY", records, MONITORS)
+        until(lambda: level(feed), feed.connection, "nothing")
+
+
+def test_trimmed_records_from_before_its_first_start_are_no_lag(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    for _ in range(5):
+        feed.push(files[0])
+    feed.connection.call("XTRIM", feed.keys.partition(0).records, "MAXLEN", 2)
+    with running(options):
+        assert [feed.window()[b"n"] for _ in range(2)] == [b"50", b"50"]
+        until(lambda: level(feed), feed.connection, "nothing")

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.entry import Entry, EntryId
+from core.fields import encode_fields
+from core.merged_reader import PlacedEntry
+from core.model_file import ModelFile
+from core.record_encoder import encode_block
+from core.settings import Settings
+from monitor.model_timeline import JudgingModel
+from monitor.state import MonitorState, Position, decode_state, encode_state
+from monitor.window_engine import ClosedWindow, WindowEngine
+from tests.monitor.driver import FOREVER_MS
+from tests.monitor.scenario import START_MS, ScenarioMaker, dice_of, make_model
+
+FILE = make_model(("a", "b", "constant"), 1)
+OTHER = make_model(("b", "c"), 3)
+SCENARIO = ScenarioMaker([FILE, OTHER], dice_of(3), np.random.default_rng(3)).make(150, partitions=2)
+SETTINGS = Settings(
+    window_records=10,
+    window_limit_s=1.0,
+    window_min_records=5,
+    retrain_cooldown_s=0.0,
+    window_false_alarm_rate=0.05,
+)
+
+
+@dataclass
+class FixedTimeline:
+    """Promotions by their time."""
+
+    models: list[tuple[int, JudgingModel]]
+
+    def at(self, time_ms: int) -> JudgingModel:
+        index = bisect_left([ms for ms, _ in self.models], time_ms) - 1
+        return self.models[max(0, index)][1]
+
+
+ONE_MODEL = FixedTimeline([(0, JudgingModel("run0", FILE))])
+
+
+def _block(ms: int, rows: int, seq: int = 0, value: float = 0.0, file: ModelFile = FILE) -> PlacedEntry:
+    x = np.full((rows, file.model.schema.width), value)
+    x[:, [name == "constant" for name in file.model.schema.features]] = 4.0
+    entry_id = EntryId(START_MS + ms, seq)
+    return PlacedEntry(0, entry_id, Entry(str(entry_id).encode(), encode_block(x, file.model.schema)))
+
+
+def _garbage(ms: int) -> PlacedEntry:
+    entry_id = EntryId(START_MS + ms, 0)
+    return PlacedEntry(0, entry_id, Entry(str(entry_id).encode(), [b"noise", b"1"]))
+
+
+def _windows(
+    placed: Sequence[PlacedEntry],
+    own: Settings = SETTINGS,
+    timeline: FixedTimeline = ONE_MODEL,
+    cuts: Sequence[int] = (),
+    state: MonitorState | None = None,
+) -> list[ClosedWindow]:
+    """All windows of some entries, fed in reads of the given sizes, the last one closed by its time."""
+    engine = WindowEngine(own, state or MonitorState(), timeline)
+    closed: list[ClosedWindow] = []
+    start = 0
+    for step in [*cuts, len(placed)]:
+        closed += engine.feed(list(placed[start : start + step]))
+        start += step
+    return closed + list(engine.expire(FOREVER_MS))
+
+
+def _written(closed: Sequence[ClosedWindow]) -> list[tuple[list[bytes], list[list[bytes]], bytes]]:
+    return [
+        (
+            encode_fields(window.drift),
+            list(window.samples.encode()) if window.samples else [],
+            encode_state(window.state),
+        )
+        for window in closed
+    ]  # fmt: skip  (one window a line)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cuts=st.lists(st.integers(1, 40), max_size=20), slide=st.sampled_from([None, 10, 20]))
+def test_windows_do_not_depend_on_read_boundaries(cuts: list[int], slide: int | None) -> None:
+    own = msgspec.structs.replace(SETTINGS, window_records=40, slide_records=slide)
+    placed = SCENARIO.merged()
+    timeline = FixedTimeline([(one.ms, JudgingModel(one.run_id, one.file)) for one in SCENARIO.promotions])
+    assert _written(_windows(placed, own, timeline, cuts)) == _written(_windows(placed, own, timeline))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 400), st.integers(1, 25), st.sets(st.integers(0, 24))), max_size=25),
+    window=st.integers(5, 30),
+)
+def test_each_record_is_in_one_pane_wherever_bad_rows_stand(
+    sizes: list[tuple[int, int, set[int]]], window: int
+) -> None:
+    placed, ms = [], 0
+    for gap, rows, bad in sizes:
+        ms += gap + 1
+        x = np.zeros((rows, 3))
+        x[[row for row in bad if row < rows]] = np.inf
+        item = _block(ms, rows)
+        placed.append(PlacedEntry(0, item.id, Entry(item.entry.id, encode_block(x, FILE.model.schema))))
+    own = msgspec.structs.replace(SETTINGS, window_records=window)
+    closed = _windows(placed, own)
+    assert sum(one.drift.n + one.drift.skipped for one in closed) == sum(rows for _, rows, _ in sizes)
+    for one in closed:  # the rest of the stream, read from the state that is stored with this window
+        rest = [item for item in placed if item.id > one.state.positions[0].done]
+        later = _windows(rest, own, state=decode_state(encode_state(one.state)))
+        assert _written(later) == _written(closed[one.drift.window :])
+
+
+def test_pane_ends_within_a_block_and_the_position_says_where() -> None:
+    closed = _windows([_block(0, 25)])
+    assert [one.drift.n for one in closed] == [10, 10, 5]
+    assert [one.state.positions[0].row for one in closed] == [10, 20, -1]
+    assert [one.state.positions[0].entries for one in closed] == [0, 0, 1]
+    first = START_MS
+    assert [(one.drift.first, one.drift.last) for one in closed] == [
+        (f"0-{first}-0-0", f"0-{first}-0-9"),
+        (f"0-{first}-0-10", f"0-{first}-0-19"),
+        (f"0-{first}-0-20", f"0-{first}-0-24"),
+    ]
+
+
+def test_pane_ends_exactly_with_a_block() -> None:
+    closed = _windows([_block(0, 10), _block(1, 10)])
+    assert [one.drift.n for one in closed] == [10, 10]
+    assert [one.state.positions[0] for one in closed] == [
+        Position(START_MS, 0, -1, 1),
+        Position(START_MS + 1, 0, -1, 2),
+    ]
+
+
+def test_time_limit_counts_from_the_first_entry_by_ids_and_excludes_its_end() -> None:
+    closed = _windows([_block(0, 2), _block(999, 2), _block(1_000, 2), _block(1_999, 1), _block(2_000, 1)])
+    assert [one.drift.n for one in closed] == [4, 3, 1]
+
+
+def test_watermark_closes_a_pane_only_when_nothing_can_come_for_it() -> None:
+    engine = WindowEngine(SETTINGS, MonitorState(), ONE_MODEL)
+    assert list(engine.feed([_block(0, 3)])) == []
+    assert list(engine.expire(START_MS + 999)) == []
+    assert [one.drift.n for one in engine.expire(START_MS + 1_000)] == [3]
+    assert list(engine.expire(FOREVER_MS)) == []
+
+
+def test_garbage_alone_moves_the_position_by_the_time_limit() -> None:
+    closed = _windows([_garbage(0), _garbage(500), _garbage(1_000)])
+    assert [(one.drift.n, one.drift.skipped, one.drift.state) for one in closed] == [
+        (0, 2, "insufficient"),
+        (0, 1, "insufficient"),
+    ]
+    assert closed[0].state.positions[0] == Position(START_MS + 500, 0, -1, 2)
+    assert closed[0].drift.first == ""
+
+
+def test_a_full_pane_leaves_garbage_behind_it_to_the_next() -> None:
+    closed = _windows([_block(0, 10), _garbage(1), _block(2, 10)])
+    assert [(one.drift.n, one.drift.skipped) for one in closed] == [(10, 0), (10, 1)]
+
+
+def test_too_few_records_give_no_verdict_and_no_alarm() -> None:
+    closed = _windows([_block(2_000 * index, 4, value=50.0) for index in range(6)])
+    assert [one.drift.state for one in closed] == ["insufficient"] * 6
+    assert all(one.retrain is None and one.drift.episode is None for one in closed)
+
+
+def test_promotion_takes_effect_at_a_pane_boundary_and_rearms() -> None:
+    timeline = FixedTimeline([(0, JudgingModel("run0", FILE)), (START_MS + 5, JudgingModel("run1", FILE))])
+    closed = _windows([_block(ms, 4, value=9.0) for ms in range(15)], timeline=timeline)
+    assert [one.drift.model for one in closed] == ["run0"] * 3 + ["run1"] * 3
+    assert closed[2].drift.last_entry == f"{START_MS + 7}-0"
+    opened = [one.retrain for one in closed if one.retrain is not None]
+    assert [(event.model, event.window, event.first) for event in opened] == [
+        ("run0", 2, closed[0].drift.first),
+        ("run1", 5, closed[3].drift.first),
+    ]
+
+
+def test_promotion_of_the_first_record_s_own_millisecond_waits_for_the_next_pane() -> None:
+    timeline = FixedTimeline([(0, JudgingModel("run0", FILE)), (START_MS, JudgingModel("run1", FILE))])
+    closed = _windows([_block(0, 10), _block(1, 10)], timeline=timeline)
+    assert [one.drift.model for one in closed] == ["run0", "run1"]
+
+
+def test_another_schema_in_mid_stream_judges_what_fits_it() -> None:
+    timeline = FixedTimeline([(0, JudgingModel("run0", FILE)), (START_MS + 1, JudgingModel("run1", OTHER))])
+    placed = [_block(0, 10), _block(1, 5), _block(2, 5), _block(3, 3), _block(4, 10, file=OTHER)]
+    closed = _windows(placed, timeline=timeline)
+    assert [(one.drift.model, one.drift.n, one.drift.skipped) for one in closed] == [
+        ("run0", 10, 0),
+        ("run0", 10, 0),
+        ("run1", 10, 1),
+    ]
+    assert set(closed[2].drift.z) == {"b", "c"}
+
+
+def test_sliding_windows_hold_the_last_panes() -> None:
+    own = msgspec.structs.replace(SETTINGS, window_records=10, slide_records=5)
+    closed = _windows([_block(ms, 5, value=float(ms)) for ms in range(4)], own)
+    assert [one.drift.n for one in closed] == [5, 10, 10, 10]
+    assert [one.drift.first_entry for one in closed] == [f"{START_MS + ms}-0" for ms in (0, 0, 1, 2)]
+
+
+def test_a_changed_slide_drops_the_panes_and_keeps_the_position() -> None:
+    wide = msgspec.structs.replace(SETTINGS, window_records=10, slide_records=5)
+    state = _windows([_block(0, 5), _block(1, 5)], wide)[-1].state
+    narrow = msgspec.structs.replace(SETTINGS, window_records=10, slide_records=2)
+    closed = _windows([_block(2, 4)], narrow, state=state)
+    assert [(one.drift.window, one.drift.n) for one in closed] == [(3, 2), (4, 4)]
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e308])
+def test_an_absurd_value_leaves_everything_finite(value: float) -> None:
+    closed = _windows([_block(0, 9), _block(1, 1, value=value), _block(2, 10)])
+    for one in closed:
+        assert all(map(np.isfinite, [one.drift.score, one.drift.p_mean, *one.drift.z.values()]))
+        assert decode_state(encode_state(one.state)) == one.state
+
+
+def test_ids_beyond_int64_and_beyond_utf_8_do_no_harm() -> None:
+    schema = FILE.model.schema
+    item = PlacedEntry(
+        0,
+        EntryId(2**64 - 1, 2**64 - 1),
+        Entry(b"%d-%d" % (2**64 - 1, 2**64 - 1), encode_block(np.full((1, 3), 4.0), schema, [b"\xff\x80"])),
+    )
+    closed = _windows([_block(0, 2), item], msgspec.structs.replace(SETTINGS, sample_share=1.0))
+    last = closed[-1]
+    assert last.drift.first == r"\xff\x80"
+    assert last.samples is not None
+    assert last.samples.ids == [b"\xff\x80"]
+    assert last.samples.positions.tolist() == [[2**63 - 1, 2**63 - 1, 0, 0]]
+    assert decode_state(encode_state(last.state)) == last.state
+
+
+def test_equal_ids_in_two_partitions_are_told_apart() -> None:
+    one, two = _block(0, 3), _block(0, 3)
+    x = np.zeros((3, 3))
+    x[:2] = np.nan
+    two = PlacedEntry(1, two.id, Entry(two.entry.id, encode_block(x, FILE.model.schema)))
+    (closed,) = _windows([one, two])
+    assert (closed.drift.n, closed.drift.skipped) == (4, 2)
+    assert closed.samples is not None
+    assert [row[2:] for row in closed.samples.positions.tolist()] == [[0, 0], [1, 0], [2, 0], [2, 1]]
