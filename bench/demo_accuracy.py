@@ -1,7 +1,8 @@
 """Accuracy before, during and after the demo's drift, for many seeds: the demo's rows, the trainer's rule.
 
-``python -m bench.demo_accuracy --data raisin.csv`` prints a line a seed and the means. Streaming adds nothing to
-these figures (an answer does not depend on how its record travelled), so the seeds are run without the services.
+``python -m bench.demo_accuracy --data raisin.csv`` prints a line a seed and the means. The services are not run.
+An answer does not depend on how its record travelled, and the rows trained on are those that the demo's monitor
+would have kept by then, which are the rows of closed windows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from core.drift_window import RetrainEvent
 from core.model import LogisticModel
 from streamgauge.demo.stage import Pass, Stage, set_stage
+from streamgauge.demo.story import WINDOW_RECORDS
 from trainer.dataset import LabelledRows
 from trainer.fit import fit
 from trainer.retraining import retrain
@@ -46,14 +48,16 @@ def accuracies(stage: Stage, factor: float) -> tuple[float, float, float, bool]:
 
 
 def _labelled(stage: Stage, made: Pass) -> LabelledRows:
-    """What the trainer joins: the pass in stream order, without the held-out rows."""
-    chosen = ~stage.held_out[made.rows]
+    """What the trainer joins: rows of closed windows in stream order, without the held-out rows."""
+    streamed = sum(len(done.ids) for done in stage.passes)
+    in_open_window = streamed % WINDOW_RECORDS
+    chosen = ~stage.held_out[made.rows] & (np.arange(len(made.ids)) < len(made.ids) - in_open_window)
     count = int(chosen.sum())
     ids = [record_id.encode() for record_id, kept in zip(made.ids, chosen, strict=True) if kept]
     positions = np.zeros((count, 4), dtype=np.int64)
     positions[:, 2] = np.arange(count)
     y = stage.table.y[made.rows[chosen]]
-    return LabelledRows(made.x[chosen], y, ids, positions, rows_seen=len(made.ids))
+    return LabelledRows(made.x[chosen], y, ids, positions, rows_seen=len(made.ids) - in_open_window)
 
 
 def _accuracy(stage: Stage, made: Pass, model: LogisticModel) -> float:

@@ -55,7 +55,9 @@ class Connection:
                 retry=Retry(NoBackoff(), 0),
                 single_connection_client=False,
             )
-        except ValueError as error:
+            pool = self._client.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # else an unknown option fails at the first command
+        except (ValueError, TypeError) as error:
             # redis-py's words may quote a part of the password
             raise SettingsError(
                 f"redis_url {without_password(url)!r} cannot be read; send redis://, rediss:// or unix:// with "

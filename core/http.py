@@ -98,7 +98,7 @@ class HttpServer:
             self._application,
             sockets=[listener],
             threads=_THREADS,
-            max_request_body_size=MAX_BODY_BYTES,
+            max_request_body_size=MAX_BODY_BYTES + 1,  # waitress refuses that size itself
             max_request_header_size=MAX_HEADER_BYTES,
             channel_timeout=timeout_s,
             cleanup_interval=min(CLEANUP_EVERY_S, timeout_s),

@@ -48,7 +48,7 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        log = cast(FilteringBoundLogger, structlog.get_logger(logger=record.name))
+        log = cast(FilteringBoundLogger, structlog.get_logger(library=record.name))
         log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 

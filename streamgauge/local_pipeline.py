@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +30,8 @@ class LocalPipeline:
         Further settings for all services, by name.
     first_http_port
         Port of the first scorer; 0: every service takes any free one.
+    shielded
+        Keep this environment's settings and the folder's streamgauge.toml away from the services.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class LocalPipeline:
         scorers: int = 1,
         options: dict[str, object] | None = None,
         first_http_port: int = FIRST_HTTP_PORT,
+        shielded: bool = False,
     ) -> None:
         if scorers < 1:
             raise UsageError(f"{scorers} scorers cannot score; start at least one (--scorers)")
@@ -50,7 +52,8 @@ class LocalPipeline:
         for name, number in [("trainer", 1), ("monitor", 1), *(("scorer", n) for n in range(1, scorers + 1))]:
             port = first_http_port + _PORT_OFFSETS[name] if first_http_port and number == 1 else 0
             settings = {"redis_url": redis_url, **(options or {}), "http_port": port}
-            self.services.append(ServiceProcess(name, settings, logs / f"{name}-{number}.log"))
+            log_path = logs / f"{name}-{number}.log"
+            self.services.append(ServiceProcess(name, settings, log_path, shielded=shielded))
 
     def start(self, wait_for: str = "ready") -> Self:
         """Start all services and wait until each is ``ready`` (or only ``listening``, where no model is yet)."""
@@ -87,14 +90,3 @@ class LocalPipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def alive(pid: int) -> bool:
-    """Whether a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -15,7 +15,6 @@ from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import ORIGIN, Entry, EntryId, entries_of, field_map, parse_entry_id, streams_of
 from core.errors import GroupMissing, SettingsError
 from core.group_reader import GroupReader
-from core.keys import PipelineKeys
 from core.read_size import ReadSize
 
 #: Target size of one read.
@@ -66,25 +65,6 @@ def parse_start(text: str) -> Start:
     if not _ENTRY_ID.fullmatch(text):
         raise SettingsError(f"start is {text!r}; give now, start, or an entry id such as 1700000000000-0")
     return parse_entry_id(text)
-
-
-def agreed_partitions(connection: Connection, keys: PipelineKeys, wanted: int | None) -> int | None:
-    """How many partitions the pipeline has, None where no service has started yet.
-
-    Raises
-    ------
-    SettingsError
-        It has another number than ``wanted``.
-    """
-    agreed = connection.call("HGET", keys.config, "partitions")
-    if agreed is None:
-        return None
-    if wanted is not None and int(agreed) != wanted:
-        raise SettingsError(
-            f"partitions is {wanted} here and {int(agreed)} in pipeline {keys.pipeline!r}; leave it unset to "
-            "adopt that"
-        )
-    return int(agreed)
 
 
 class PositionSource:

@@ -15,15 +15,15 @@ import msgspec
 from core.connection import CONNECTION_ERRORS, MAX_BLOCK_MS, Connection, RedisError, without_password
 from core.entry import default_record_id
 from core.errors import GroupMissing, SettingsError
-from core.keys import PipelineKeys
+from core.pipeline_config import look_up
 from core.prediction import Prediction, PredictionBlock, decode_prediction
+from core.settings import Settings
 from streamgauge.prediction_reader import (
     Found,
     GroupSource,
     PositionSource,
     PredictionSource,
     Start,
-    agreed_partitions,
     parse_start,
 )
 
@@ -81,14 +81,14 @@ class Predictions:
         timeout_s: float | None = None,
         takeover_idle_s: float = 60.0,
     ) -> None:
-        self._keys = PipelineKeys(pipeline)
+        self._settings = Settings(pipeline=pipeline, partitions=partitions)
+        self._keys = self._settings.keys
         start_at = parse_start(start)
         if consumer is not None and group is None:
             raise SettingsError(f"consumer is {consumer!r} without a group; name the group too")
         self._connection = Connection(server) if isinstance(server, str) else server
         self._owns_connection = isinstance(server, str)
         self._timeout_s = timeout_s
-        self._wanted_partitions = partitions
         self._partitions_agreed = False
         self._numbers: dict[str, int] = {}  #: partition of each stream that is read
         self._rows: Iterator[Prediction] | None = None
@@ -207,10 +207,10 @@ class Predictions:
         """Adopt what the pipeline agreed on; a reader may be there before any service that decides it."""
         if self._partitions_agreed:
             return
-        agreed = agreed_partitions(self._connection, self._keys, self._wanted_partitions)
-        if agreed is not None:
+        config = look_up(self._connection, self._settings)
+        if config is not None:
             self._partitions_agreed = True
-            self._add_partitions(agreed, start)
+            self._add_partitions(len(config.partitions), start)
 
     def _add_partitions(self, count: int, start: Start) -> None:
         for partition in self._keys.partitions(count):

@@ -1,8 +1,9 @@
-"""A service as a process of its own, started and watched from here."""
+"""A service as a process of its own, started and watched from here; it ends when this process does."""
 
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -10,15 +11,19 @@ import threading
 from pathlib import Path
 
 from core.errors import UsageError
+from core.settings import ENVIRONMENT_PREFIX
 
 #: How long a service may take to say that it listens or is ready, on a slow machine.
 START_S = 60.0
 #: How long it may take to finish its batch and end.
 STOP_S = 15.0
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 class ServiceProcess:
     """One ``python -m <service>``; it says on standard output where it listens and when it is ready.
+
+    Its standard input is a pipe from here: it ends with this process, however that dies, and so does the service.
 
     Parameters
     ----------
@@ -28,15 +33,18 @@ class ServiceProcess:
         Settings by name.
     log_path
         Where its log lines go.
+    shielded
+        Keep this environment's settings and the folder's streamgauge.toml away from it.
     """
 
-    def __init__(self, module: str, options: dict[str, object], log_path: Path) -> None:
+    def __init__(self, module: str, options: dict[str, object], log_path: Path, *, shielded: bool = False) -> None:
         self.module = module
         self.log_path = log_path
         self.http = ""
-        self._options = options
+        self._options = {**options, "stop_with_stdin": "true"}
+        self._shielded = shielded
         self._events: queue.Queue[dict[str, str]] = queue.Queue()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process; returns at once."""
@@ -44,9 +52,14 @@ class ServiceProcess:
         for name, value in self._options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         self._events = queue.Queue()
-        with self.log_path.open("a", encoding="utf-8") as log:
+        with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own module with our own options)
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.log_path.parent if self._shielded else None,
+                env=_shielded_environment() if self._shielded else None,
             )
         threading.Thread(target=self._listen, args=(self._process, self._events), daemon=True).start()
 
@@ -56,25 +69,20 @@ class ServiceProcess:
         Raises
         ------
         UsageError
-            It ended, or did not say so in time; the sentence names its log.
+            It ended, or did not say so in time; the sentence has the service's own, where it left one.
         """
         while True:
             try:
                 said = self._events.get(timeout=START_S)
             except queue.Empty:
                 raise UsageError(
-                    f"the {self.module} is not {event} after {START_S:.0f} s; see {self.log_path}"
+                    f"the {self.module} is not {event} after {START_S:.0f} s; see its log {self.log_path}"
                 ) from None
             if said["event"] == "ended":
-                raise UsageError(f"the {self.module} ended while it started; see {self.log_path}")
+                raise UsageError(f"the {self.module} ended while it started: {self._last_words()}")
             self.http = said["http"]
             if said["event"] == event:
                 return self.http
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return None if self._process is None else self._process.pid
 
     def running(self) -> bool:
         """Whether the process is alive."""
@@ -90,16 +98,32 @@ class ServiceProcess:
         if self._process is None:
             return None
         try:
-            return self._process.wait(timeout=STOP_S)
+            status = self._process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return self._process.wait()
+            status = self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return status
+
+    def _last_words(self) -> str:
+        """The service's own sentence, else where its log is."""
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        words = [line.removeprefix("streamgauge: ") for line in lines if line.startswith("streamgauge: ")]
+        return words[-1] if words else f"see its log {self.log_path}"
 
     @staticmethod
-    def _listen(process: subprocess.Popen[str], events: queue.Queue[dict[str, str]]) -> None:
+    def _listen(process: subprocess.Popen[bytes], events: queue.Queue[dict[str, str]]) -> None:
         assert process.stdout is not None  # noqa: S101  (opened as a pipe above; for the type checker)
         with process.stdout as lines:
             for line in lines:
-                if line.startswith("{"):
+                if line.startswith(b"{"):
                     events.put(json.loads(line))
         events.put({"event": "ended"})
+
+
+def _shielded_environment() -> dict[str, str]:
+    """This environment without settings of ours; the code is found from any folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    known = [str(_ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(known)}

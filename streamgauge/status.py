@@ -9,9 +9,10 @@ from rich.table import Table as Grid
 from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.entry import entries_of
-from core.errors import RecordError
+from core.errors import RecordError, UsageError
 from core.fields import decode_fields
-from core.pipeline_config import agree
+from core.keys import MONITORS, PartitionKeys
+from core.pipeline_config import look_up
 from core.redis_registry import RedisRegistry
 from core.rejection import decode_rejection
 from core.settings import Settings
@@ -56,7 +57,12 @@ class Status(msgspec.Struct, frozen=True):
 def read_status(connection: Connection, settings: Settings) -> Status:
     """Look at a pipeline."""
     keys = settings.keys
-    partitions = agree(connection, settings).partitions
+    config = look_up(connection, settings)
+    if config is None:
+        raise UsageError(
+            f"nothing has started in pipeline {settings.pipeline!r}; run streamgauge up, or correct it"
+        )
+    partitions = config.partitions
     production = RedisRegistry(connection, keys).production()
     lengths = [
         StreamLength(
@@ -68,14 +74,7 @@ def read_status(connection: Connection, settings: Settings) -> Status:
         )
         for partition in partitions
     ]
-    refused = [
-        Refused(rejection.record.decode(), rejection.reason, rejection.detail)
-        for partition in partitions
-        for rejection in map(
-            decode_rejection,
-            entries_of(connection.call("XREVRANGE", partition.rejected, "+", "-", "COUNT", REJECTIONS_SHOWN)),
-        )
-    ]
+    refused = [found for partition in partitions for found in _newest_rejections(connection, partition)]
     return Status(
         settings.pipeline,
         None if production is None else production.run_id,
@@ -100,9 +99,9 @@ def show_status(console: Console, status: Status) -> None:
         console.print(f"model {status.production}, epoch {status.epoch}, in production for {age_min:.1f} min")
     grid = Grid("partition", "group", "not read", "pending", "oldest")
     for lag in status.lags:
-        grid.add_row(
-            str(lag.partition), lag.group, str(lag.lag_entries), str(lag.pending_entries), f"{lag.oldest_s:.1f} s"
-        )
+        group = f"{lag.group} (open window)" if lag.group == MONITORS and lag.lag_entries else lag.group
+        age = f"{lag.oldest_s:.1f} s"
+        grid.add_row(str(lag.partition), group, str(lag.lag_entries), str(lag.pending_entries), age)
     console.print(grid)
     for length in status.lengths:
         console.print(
@@ -123,6 +122,18 @@ def show_status(console: Console, status: Status) -> None:
         f"{drift.n} records, most shifted {', '.join(drift.blame[:3])}",
         style=style,
     )
+
+
+def _newest_rejections(connection: Connection, partition: PartitionKeys) -> list[Refused]:
+    reply = connection.call("XREVRANGE", partition.rejected, "+", "-", "COUNT", REJECTIONS_SHOWN)
+    found = []
+    for entry in entries_of(reply):
+        try:
+            rejection = decode_rejection(entry)
+        except (KeyError, ValueError, msgspec.MsgspecError):
+            continue  # a stray entry of somebody else's
+        found.append(Refused(rejection.record.decode(), rejection.reason, rejection.detail))
+    return found
 
 
 def _newest_window(connection: Connection, drift: str) -> DriftWindow | None:

@@ -76,7 +76,7 @@ def _chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
     chunk: list[EntryResult] = []
     size = 0
     for result in results:
-        result_bytes = sum(len(value) for _, fields in result.outputs for value in fields)
+        result_bytes = sum([sum(map(len, fields)) for _, fields in result.outputs])
         if chunk and (size + result_bytes > MAX_CALL_BYTES or len(chunk) >= MAX_CALL_ENTRIES):
             yield chunk
             chunk, size = [], 0

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from core.connection import Connection
-from core.errors import RegistryError
+from core.errors import RegistryError, SettingsError
 from core.prediction import Prediction
 from core.redis_registry import RedisRegistry
 from producer import commands
@@ -103,6 +103,8 @@ def predictions(
 
     Example: streamgauge predictions --follow --json
     """
+    if count is not None and count < 1:
+        raise SettingsError(f"--count is {count}; choose 1 or more")
     settings = server_settings(redis_url, pipeline)
     printed = 0
     connection = Connection(settings.redis_url or "")
@@ -116,8 +118,6 @@ def predictions(
             timeout_s=None if follow else QUIET_S,
         ) as results,
     ):
-        if count is not None and count < 1:
-            return
         for prediction in results:
             named = _named(prediction, features(prediction.model))
             sys.stdout.write((_json_line(prediction, named) if as_json else _line(prediction, named)) + "\n")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +12,16 @@ import msgspec
 import typer
 from rich.console import Console
 
-from core.connection import Connection
-from core.errors import UsageError
+from core.connection import Connection, without_password
 from core.settings import load_settings
 from streamgauge.demo.story import Demo, DemoOptions
 from streamgauge.embedded_server import EmbeddedServer
 from streamgauge.local_pipeline import FIRST_HTTP_PORT, LocalPipeline
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
 from streamgauge.status import read_status, show_status
-from streamgauge.workspace import FOLDER, Running, announce_running, find_running, withdraw_running
+from streamgauge.workspace import FOLDER, Running, announce_running, locked, withdraw_running
 
-#: How often ``up`` looks whether a service died.
+#: How often ``up`` looks whether something died.
 LOOK_EVERY_S = 1.0
 
 
@@ -31,7 +30,7 @@ def demo(
         Path | None, typer.Option(help="The real raisin.csv; without it rows like Raisin's are drawn.")
     ] = None,
     records: Annotated[int, typer.Option(help="Records pushed before the drift, in whole passes.")] = 1_800,
-    seed: Annotated[int, typer.Option(help="Seed of split, order and drawn rows.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of split, order and drawn rows; accuracy differs by seed.")] = 1,
     drift: Annotated[float, typer.Option(help="Factor by which lengths grow; 1.05 is subtle.")] = 1.25,
     no_page: Annotated[bool, typer.Option("--no-page", help="Do not show the services' addresses.")] = False,
 ) -> None:
@@ -60,34 +59,39 @@ def up(
     settings = load_settings(
         {"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, "http_port": http_port}
     )
-    running = find_running()
-    if running is not None:
-        raise UsageError(f"streamgauge up runs here already (process {running.pid}); stop that one first")
-    FOLDER.mkdir(exist_ok=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    server = None if settings.redis_url else EmbeddedServer(FOLDER / "valkey").start()
-    try:
+    with locked("up"), ExitStack() as stack:
+        server = None
+        if settings.redis_url is None:
+            server = stack.enter_context(EmbeddedServer(FOLDER / "valkey", stable_port=True))
         url = settings.redis_url or (server.url if server is not None else "")
         Connection(url).require().close()
         options: dict[str, object] = {"pipeline": settings.pipeline, "miniflow": settings.miniflow}
         port = FIRST_HTTP_PORT if settings.http_port is None else settings.http_port
-        with LocalPipeline(url, FOLDER, scorers=scorers, options=options, first_http_port=port) as local:
-            local.start("listening")
+        local = LocalPipeline(url, FOLDER, scorers=scorers, options=options, first_http_port=port)
+        try:
+            stack.enter_context(local.start("listening"))
             announce_running(Running(url, settings.pipeline, os.getpid()))
-            console.print(f"[bold]streamgauge is up[/] on {url}, pipeline {settings.pipeline}; Ctrl-C stops it")
-            for service in local.services:
-                console.print(
-                    f"  {service.module:8} {service.http}  [dim]log {service.log_path}[/]", highlight=False
-                )
-            while not stop.wait(LOOK_EVERY_S):
-                local.revive(lambda sentence: console.print(sentence, style="yellow"))
+            stack.callback(withdraw_running)
+            _show_running(console, local, url, settings.pipeline)
+            _watch(console, local, server)
+        except KeyboardInterrupt:
             console.print("stopping: services finish what they hold")
-    finally:
-        withdraw_running()
-        if server is not None:
-            server.stop()
+
+
+def _show_running(console: Console, local: LocalPipeline, url: str, pipeline: str) -> None:
+    shown = without_password(url)
+    console.print(f"[bold]streamgauge is up[/] on {shown}, pipeline {pipeline}; Ctrl-C stops it", highlight=False)
+    for service in local.services:
+        console.print(f"  {service.module:8} {service.http}  [dim]log {service.log_path}[/]", highlight=False)
+
+
+def _watch(console: Console, local: LocalPipeline, server: EmbeddedServer | None) -> None:
+    """Start again what has died, until interrupted."""
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        if server is not None and server.revive():
+            console.print("the embedded server had died; it runs again, on the same port and data", style="yellow")
+        local.revive(lambda sentence: console.print(sentence, style="yellow"))
 
 
 def status(redis_url: RedisUrl = None, pipeline: Pipeline = None, as_json: AsJson = False) -> None:

@@ -25,6 +25,7 @@ class Collector:
         self._streams = (partition.predictions, partition.rejected)
         self._changed = threading.Condition()
         self._stopping = False
+        self._last = ["0-0", "0-0"]
         self.predictions: dict[bytes, Prediction] = {}
         self.rejected: dict[bytes, str] = {}  #: reason by record id
         self.answers: Counter[bytes] = Counter()  #: answers by record id
@@ -45,23 +46,35 @@ class Collector:
                     f"only {len(self.answers)} of {count} records were answered; see the scorers' log"
                 )
 
+    def catch_up(self) -> None:
+        """Take what is there to the last entry; for when nobody writes any more, so that a late double shows."""
+        self._stopping = True
+        self._thread.join()
+        while self._take_next(block_ms=1):
+            pass
+
     @property
     def duplicated(self) -> int:
         """Answers beyond the first of their record."""
         return sum(count - 1 for count in self.answers.values())
 
     def _run(self) -> None:
-        last = ["0-0", "0-0"]
         while not self._stopping:
-            reply = self._connection.call(
-                "XREAD", "COUNT", 500, "BLOCK", min(500, MAX_BLOCK_MS), "STREAMS", *self._streams, *last
-            )
-            for stream, entries in streams_of(reply).items():
-                with self._changed:
-                    for entry in entries:
-                        self._take(stream == self._predictions, entry)
-                    self._changed.notify_all()
-                last[0 if stream == self._predictions else 1] = entries[-1].id.decode()
+            self._take_next(block_ms=500)
+
+    def _take_next(self, block_ms: int) -> bool:
+        """Take the next answers; False where there were none."""
+        reply = self._connection.call(
+            "XREAD", "COUNT", 500, "BLOCK", min(block_ms, MAX_BLOCK_MS), "STREAMS", *self._streams, *self._last
+        )
+        found = streams_of(reply)
+        for stream, entries in found.items():
+            with self._changed:
+                for entry in entries:
+                    self._take(stream == self._predictions, entry)
+                self._changed.notify_all()
+            self._last[0 if stream == self._predictions else 1] = entries[-1].id.decode()
+        return bool(found)
 
     def _take(self, is_prediction: bool, entry: Entry) -> None:
         if is_prediction:

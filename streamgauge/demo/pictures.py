@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from core.drift_window import DriftWindow, RetrainEvent
+from core.errors import UsageError
 from streamgauge.demo.collector import Collector
 from streamgauge.demo.stage import Pass, Stage
 from streamgauge.local_pipeline import LocalPipeline
@@ -115,14 +116,21 @@ def show_promotion(console: Console, run_id: str, verdict: str) -> None:
     console.print(f"[bold green]Promoted[/] run {run_id}: {verdict}")
 
 
-def show_accuracies(console: Console, rows: list[tuple[str, float, int]], first_run: str, new_run: str) -> None:
-    """Accuracy of the answers that the stream gave, on rows that no model was trained on."""
+def show_accuracies(console: Console, rows: list[tuple[str, str, float, int]]) -> None:
+    """Accuracy of the stream's answers on rows that no model was trained on: when, run, share, answers.
+
+    Raises
+    ------
+    UsageError
+        A phase without a single answer.
+    """
     grid = Grid(title="Accuracy on held-out rows, as answered by the stream", title_justify="left")
     for column in ("when", "model", "accuracy", "", "answers"):
         grid.add_column(column, justify="right" if column in {"accuracy", "answers"} else "left", no_wrap=True)
-    for when, accuracy, count in rows:
-        model = new_run if when.startswith("after") else first_run
-        grid.add_row(when, model, f"{accuracy:.3f}", "█" * round(BAR * accuracy), str(count))
+    for when, run_id, accuracy, count in rows:
+        if not count:
+            raise UsageError(f"model {run_id} answered no held-out row {when}; see the scorers' logs")
+        grid.add_row(when, run_id, f"{accuracy:.3f}", "█" * round(BAR * accuracy), str(count))
     console.print(grid)
 
 

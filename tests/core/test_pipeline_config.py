@@ -9,7 +9,7 @@ from core.connection import Connection
 from core.entry import field_map
 from core.errors import SettingsError
 from core.keys import REQUIRED_GROUPS, PipelineKeys
-from core.pipeline_config import DEFAULTS, agree
+from core.pipeline_config import DEFAULTS, agree, look_up
 from core.settings import Settings
 
 
@@ -66,3 +66,44 @@ def test_a_config_that_was_spoilt_by_hand_names_the_field(
 def test_required_groups_are_those_of_the_config(server: Connection, keys: PipelineKeys) -> None:
     server.call("HSET", keys.config, "required_groups", "scorers,monitors,audit")
     assert agree(server, Settings(pipeline=keys.pipeline)).required_groups == ("scorers", "monitors", "audit")
+
+
+def test_looking_up_a_pipeline_that_nobody_started_writes_nothing(server: Connection, keys: PipelineKeys) -> None:
+    assert look_up(server, Settings(pipeline=keys.pipeline, partitions=3)) is None
+    assert not server.call("EXISTS", keys.config)
+
+
+def test_looking_up_finds_what_was_agreed(server: Connection, keys: PipelineKeys) -> None:
+    agreed = agree(server, Settings(pipeline=keys.pipeline, partitions=3, records_keep_ms=5_000))
+    before = server.call("HGETALL", keys.config)
+    assert look_up(server, Settings(pipeline=keys.pipeline)) == agreed
+    assert server.call("HGETALL", keys.config) == before
+
+
+def test_looking_up_while_the_first_is_still_writing_fills_the_rest_in(
+    server: Connection, keys: PipelineKeys
+) -> None:
+    server.call("HSET", keys.config, "version", "1")
+    assert look_up(server, Settings(pipeline=keys.pipeline)) is None
+    server.call("HSET", keys.config, "partitions", "2")
+    config = look_up(server, Settings(pipeline=keys.pipeline))
+    assert config is not None
+    assert (config.partitions, config.required_groups) == (keys.partitions(2), REQUIRED_GROUPS)
+    assert server.call("HLEN", keys.config) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "partitions"),
+    [("version", "2", None), ("partitions", "abc", None), ("partitions", "abc", 1), ("partitions", "2", 1)],
+)
+def test_looking_up_says_the_same_sentence_as_agreeing(
+    server: Connection, keys: PipelineKeys, field: str, value: str, partitions: int | None
+) -> None:
+    agree(server, Settings(pipeline=keys.pipeline))
+    server.call("HSET", keys.config, field, value)
+    settings = Settings(pipeline=keys.pipeline, partitions=partitions)
+    with pytest.raises(SettingsError) as found:
+        look_up(server, settings)
+    with pytest.raises(SettingsError) as agreed:
+        agree(server, settings)
+    assert str(found.value) == str(agreed.value)

@@ -43,6 +43,7 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
         feed.push(files[0], shift=2.0)
         window = feed.window()
         until(lambda: "streamgauge_retrain_events_total" in str(metrics(service)), feed.connection, "nothing")
+        until(lambda: "streamgauge_production_info" in str(metrics(service)), feed.connection, "nothing")
         shown = metrics(service)
         of = f'pipeline="{options.pipeline}"'
         assert shown[f"streamgauge_drift_score{{{of}}}"] == float(window[b"score"])

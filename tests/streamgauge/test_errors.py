@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from core.connection import Connection
+from core.keys import PipelineKeys
+from core.pipeline_config import agree
+from core.settings import Settings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -133,3 +139,35 @@ def test_the_demo_refuses_a_file_of_other_columns(run: Run, tmp_path: Path) -> N
     rows = "".join(f"{index},{index % 3},{'Besni' if index % 2 else 'Kecimen'}\n" for index in range(40))
     (tmp_path / "other.csv").write_text("size,weight,Class\n" + rows)
     assert_one_sentence(run("demo", "--data", "other.csv"), "'size'")
+
+
+def test_looking_at_a_pipeline_that_never_started_changes_nothing(
+    run: Run, server_url: str, connection: Connection, pipeline: str
+) -> None:
+    assert_one_sentence(run("status", "--redis-url", server_url, "--pipeline", pipeline), pipeline)
+    assert connection.call("KEYS", f"*{pipeline}*") == []
+
+
+def test_a_stray_entry_in_rejected_does_not_spoil_the_status(
+    run: Run, server_url: str, connection: Connection, pipeline: str
+) -> None:
+    keys = PipelineKeys(pipeline)
+    agree(connection, Settings(pipeline=pipeline))
+    connection.call("XADD", keys.partition(0).rejected, "*", "note", "hello")
+    answer = run("status", "--redis-url", server_url, "--pipeline", pipeline, "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["newest_rejections"] == []
+
+
+def test_settings_of_the_environment_do_not_reach_the_demo(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "streamgauge.toml").write_text("partitions = 3\nwindow_records = 7\nwindow_min_records = 7\n")
+    answer = run("demo", "--records", "900", "--no-page")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_a_candidate_that_is_refused_ends_the_demo_with_its_reason(run: Run, raisin_csv: Path) -> None:
+    answer = run("demo", "--data", raisin_csv, "--drift", "1.05", "--seed", REFUSED_SEED)
+    assert answer.returncode == 2, answer.stdout
+    assert "production is unchanged" in answer.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from core.connection import Connection
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -59,11 +63,58 @@ def test_a_newcomer_pushes_reads_looks_and_stops(
     assert status["production"]
     assert status["lengths"][0]["records"] == 909
 
-    again = run("up", "--http-port", "0")
-    assert again.returncode == 2
-    assert "runs here already" in again.stderr
-
     up.send_signal(signal.SIGINT)
     assert up.wait(40) == 0
     assert not (tmp_path / ".streamgauge" / "running.json").exists()
     assert run("status").returncode == 2
+
+
+def service_pids(folder: Path) -> list[int]:
+    """Processes whose working directory is a folder: what was started from it."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "cwd").readlink().is_relative_to(folder):
+                    found.append(int(process.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc, which this system has not")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_service_outlives_up(up: subprocess.Popen[str], tmp_path: Path, number: signal.Signals) -> None:
+    handles = [os.pidfd_open(pid) for pid in service_pids(tmp_path)]
+    assert len(handles) >= 5  # up itself, trainer, monitor, two scorers
+    up.send_signal(number)
+    try:
+        for handle in handles:
+            ended, _, _ = select.select([handle], [], [], 30)
+            assert ended, "a process outlived streamgauge up"
+    finally:
+        for handle in handles:
+            os.close(handle)
+    if number == signal.SIGTERM:
+        assert up.wait(40) == 0
+        assert not (tmp_path / ".streamgauge" / "running.json").exists()
+
+
+def test_an_embedded_server_that_dies_is_started_again(up: subprocess.Popen[str], run: Run, tmp_path: Path) -> None:
+    running = json.loads((tmp_path / ".streamgauge" / "running.json").read_text())
+    with Connection(running["redis_url"]) as connection:
+        information = connection.call("INFO", "server").decode()
+    pid = int(re.search(r"process_id:(\d+)", information).group(1))  # type: ignore[union-attr]  # INFO has it
+    os.kill(pid, signal.SIGKILL)
+    assert up.stdout is not None
+    assert "the embedded server had died" in up.stdout.readline()
+    status = run("status", "--json")
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["production"]
+
+
+def test_a_second_up_in_the_folder_is_refused(up: subprocess.Popen[str], run: Run) -> None:
+    again = run("up", "--http-port", "0")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "runs here already" in again.stderr
+    assert up.poll() is None
