@@ -11,7 +11,8 @@ class JudgedWindow(msgspec.Struct, frozen=True):
     """What the confirmation rule remembers of a window."""
 
     window: int
-    drifted: bool
+    drifted: bool  #: outside the bounds
+    calm: bool  #: well inside them; see ``monitor.detectors.headline.CALM_TAIL``
     first: str  #: id of its first record
     first_entry: str
 
@@ -52,14 +53,15 @@ class EpisodeRule(msgspec.Struct, frozen=True):
         """Take one window with a verdict into account.
 
         A drifting window opens an episode if m of the last k drift. The first suspected record is the first one of
-        the first drifting window among them. An episode ends when none of the last k windows drifts; a promotion
-        ends it too (see :meth:`rearm`).
+        the first drifting window among them. An episode ends when all of the last k windows are calm, which is
+        more than not drifting: a lasting shift near the threshold does not end its episode at every dip. A
+        promotion ends it too (see :meth:`rearm`).
         """
         recent = [*state.recent, judged][-self.confirm_of_windows :]
         drifting = [window for window in recent if window.drifted]
         episode, opened, last_opened_ms = state.episode, None, state.last_opened_ms
         if episode is not None:
-            if not drifting and len(recent) == self.confirm_of_windows:
+            if len(recent) == self.confirm_of_windows and all(window.calm for window in recent):
                 episode = None
         elif judged.drifted and len(drifting) >= self.confirm_windows and self._cool(state, end_ms):
             episode = opened = Episode(judged.window, drifting[0].first, drifting[0].first_entry, model)

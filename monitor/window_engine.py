@@ -209,7 +209,7 @@ class WindowEngine:
         window_state: WindowState = "insufficient"
         opened = None
         if n >= self._settings.window_min_records:
-            judged = JudgedWindow(self._window, verdict.drifted, first.first, first.first_entry)
+            judged = JudgedWindow(self._window, verdict.drifted, verdict.calm, first.first, first.first_entry)
             step = self._rule.step(self._episode, judged, self._model_id, pane.newest_ms)
             self._episode, window_state, opened = step.state, step.window_state, step.opened
         order = np.argsort(-np.abs(verdict.z), kind="stable")

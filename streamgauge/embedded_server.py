@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from core.connection import Connection
 from core.errors import ServerUnavailable, UsageError
 
 #: Starts tried before giving up: between finding a free port and binding it another program may take it.
 ATTEMPTS = 5
 #: First port tried where a stable one is wanted.
 PREFERRED_PORT = 16379
+#: Waits until its input ends, which it does with whoever started the server, however that died; the services have
+#: noticed too by then and get five seconds for what they hold.
+_GUARD = ("/bin/sh", "-c", 'cat >/dev/null; sleep 5; kill "$0"')
 
 
 class EmbeddedServer:
@@ -45,6 +51,7 @@ class EmbeddedServer:
         self._directory = directory
         self._port = PREFERRED_PORT if stable_port else _free_port()
         self._server: Any = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it and wait until it answers.
@@ -75,12 +82,14 @@ class EmbeddedServer:
         """Start it again on the same port and data where it has died; whether it had."""
         if self._server is None or self._server.is_running():
             return False
+        self._dismiss_guard()
         self._server.terminate()
         self.start()
         return True
 
     def stop(self) -> None:
         """End it in order."""
+        self._dismiss_guard()
         if self._server is not None and self._server.is_running():
             self._server.stop()
 
@@ -96,6 +105,19 @@ class EmbeddedServer:
             self._server.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with Connection(self.url) as connection:
+            found = re.search(rb"process_id:(\d+)", connection.call("INFO", "server"))
+        if found is not None:
+            self._guard = subprocess.Popen(  # noqa: S603  (a fixed text and a number)
+                [*_GUARD, found.group(1).decode()], stdin=subprocess.PIPE, start_new_session=True
+            )
+
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.kill()
+            self._guard.wait()
+            self._guard.stdin.close()
+            self._guard = None
 
     def __enter__(self) -> Self:
         return self.start()

@@ -13,6 +13,8 @@ from core.profile import TrainingProfile
 
 #: Name in metrics and verdicts.
 NAME = "mean_abs_z"
+#: A window is calm below the score that this share of windows exceeds when nothing drifted.
+CALM_TAIL = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,13 @@ class Headline:
     z: Floats  #: (d,) shift of each feature's mean, in training standard deviations; 0 for constant features
     score: float  #: mean |z| over the features that vary
     threshold: float
+    calm_threshold: float
     constant_alarm: bool  #: a feature that was constant in training has moved
+
+    @property
+    def calm(self) -> bool:
+        """Whether the window gives no hint of a drift."""
+        return self.score <= self.calm_threshold and not self.constant_alarm
 
     @property
     def drifted(self) -> bool:
@@ -54,7 +62,9 @@ def judge_window(
     constant_alarm = bool(constant_changed.any()) and bool(
         (constant_changed > allowed_changes(n, profile.rows, false_alarm_rate)).any()
     )
-    return Headline(z, score, profile.threshold(n, false_alarm_rate), constant_alarm)
+    threshold = profile.threshold(n, false_alarm_rate)
+    calm_threshold = profile.threshold(n, max(CALM_TAIL, false_alarm_rate))
+    return Headline(z, score, threshold, calm_threshold, constant_alarm)
 
 
 def allowed_changes(n: int, reference_rows: int, false_alarm_rate: float) -> int:

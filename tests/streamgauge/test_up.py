@@ -100,7 +100,9 @@ def test_no_service_outlives_up(up: subprocess.Popen[str], tmp_path: Path, numbe
         assert not (tmp_path / ".streamgauge" / "running.json").exists()
 
 
-def test_an_embedded_server_that_dies_is_started_again(up: subprocess.Popen[str], run: Run, tmp_path: Path) -> None:
+def test_an_embedded_server_that_dies_is_started_again(
+    up: subprocess.Popen[str], run: Run, tmp_path: Path
+) -> None:
     running = json.loads((tmp_path / ".streamgauge" / "running.json").read_text())
     with Connection(running["redis_url"]) as connection:
         information = connection.call("INFO", "server").decode()

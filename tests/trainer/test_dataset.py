@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -157,12 +158,65 @@ def test_labels_of_rows_left_out_by_the_share_are_not_kept(stage: Stage) -> None
     stage.label([b"p"], [1])
     dataset.refresh()
     assert dataset._known == {}
+    assert len(dataset._waiting) == 0
 
 
 def test_forgotten_labels_take_no_room_and_leave_rows_theirs(stage: Stage, dataset: Dataset) -> None:
     stage.sample(rows(1), [b"p"])
     stage.label([b"p", b"lost"], [1, 1])
     dataset.refresh()
+    assert len(dataset._waiting) == 1
     dataset.forget_labels(EntryId(FUTURE_MS, 0))
     assert set(dataset._known) == {b"p"}
+    assert len(dataset._waiting) == 0
     assert pairs(dataset.labelled()) == [(1, 1)]
+
+
+def test_several_early_labels_each_join_the_row_before_them(stage: Stage, dataset: Dataset) -> None:
+    early, late = (stage.plain_label("id", "p", "y", y) for y in ("1", "0"))
+    first_ms, second_ms = (int(entry.split(b"-")[0]) for entry in (early, late))
+    dataset.refresh()
+    assert len(dataset._waiting) == 2
+    stage.sample(rows(1), [b"p"], first_ms=first_ms - 10)
+    stage.sample(rows(2), [b"p"], first_ms=second_ms + 10_000)
+    assert pairs(labelled(dataset)) == [(1, 0)]  # both came behind the first row: the last counts
+
+
+def test_labels_without_a_row_are_bounded_and_the_newest_still_join(stage: Stage) -> None:
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, stage.settings, max_waiting_labels=80)
+    ids = [b"%d" % number for number in range(1_000)]
+    stage.label(ids, [1] * 1_000)
+    dataset.refresh()
+    assert 80 <= len(dataset._waiting) <= 90
+    assert dataset.dropped_labels == 1_000 - len(dataset._waiting)
+    stage.sample(rows(1, 2), [ids[0], ids[-1]], first_ms=FUTURE_MS)
+    assert pairs(labelled(dataset)) == [(2, 1)]
+
+
+def test_a_label_without_a_row_takes_little_memory(stage: Stage) -> None:
+    count = 40_000
+    for start in range(0, count, 1_000):
+        stage.label([b"record-%08d" % number for number in range(start, start + 1_000)], [1] * 1_000)
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, stage.settings)
+    tracemalloc.start()
+    try:
+        dataset.refresh()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(dataset._waiting) == count
+    assert kept_bytes / count < 220
+
+
+def test_a_label_whose_row_was_let_go_is_remembered_until_it_is_forgotten(stage: Stage) -> None:
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, stage.settings, max_rows=1)
+    stage.sample(rows(1), [b"p"])
+    stage.label([b"p"], [1])
+    stage.sample(rows(2), [b"q"], first_ms=PAST_MS + 1)
+    dataset.refresh()
+    assert set(dataset._known) == {b"q"}
+    assert dataset.has_matched(b"p")
+    assert not dataset.has_matched(b"q")
+    dataset.forget_labels(EntryId(FUTURE_MS, 0))
+    dataset._spent._sort_in()
+    assert len(dataset._spent) == 0

@@ -13,7 +13,6 @@ from core.model import Floats
 from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.schema import Schema
-from trainer.answer import attempted_rows
 from trainer.dataset import LabelledRows
 from trainer.fit import fit
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
@@ -169,4 +168,3 @@ def test_a_damaged_run_says_nothing_of_its_since(tmp_path: Path, content: str) -
     run = miniflow.start_run("drift")
     (run.directory / "params.json").write_text(content)
     assert own_since(miniflow, run.run_id) is None
-    assert attempted_rows(miniflow, b"1-0") == 0

@@ -12,6 +12,7 @@ from core.entry import entries_of, field_map
 from core.errors import ServerUnavailable, StreamError
 from core.redis_registry import RedisRegistry
 from core.settings import Settings
+from trainer.attempt import claim_request, last_attempt, note_attempt
 from trainer.holdout import HOLDOUT_ARTIFACT, read_holdout
 from trainer.open_request import due_again
 from trainer.retraining import retrain
@@ -20,6 +21,7 @@ from trainer.service import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.trainer.conftest import Stage
 
@@ -504,3 +506,110 @@ def test_an_event_without_any_run_on_this_disk_is_still_answered(stage: Stage) -
     stage.drift_event()
     until(service, lambda: stage.production != first)
     assert "old_holdout_rows" not in stage.answers()[0].summary().metrics
+
+
+def open_again(stage: Stage) -> tuple[Trainer, Trainer]:
+    """Two trainers, and a request that one of them answered and that became due again."""
+    stage.first_model()
+    one, two = stage.started(takeover_idle_ms=15_000), stage.started(takeover_idle_ms=15_000)
+    ids, y = stage.drifted(labels=20)
+    stage.drift_event()
+    until(one, lambda: stage.outcomes() == ["too_few_labels"])
+    stage.label(ids[20:300], y[20:300])
+    return one, two
+
+
+def test_a_request_that_is_due_again_is_answered_by_one_of_two_trainers(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = open_again(stage)
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        two._next_look_s = 0.0
+        two.step()  # while the first is at it
+        return retrain(*arguments, **options)
+
+    monkeypatch.setattr("trainer.answer.retrain", meanwhile)
+    until(one, lambda: len(stage.outcomes()) > 1)
+    two._next_look_s = 0.0
+    two.step()
+    assert stage.outcomes() == ["too_few_labels", "promoted"]
+    assert stage.pending() == 0
+
+
+def test_a_trainer_that_looked_before_the_other_answered_does_not_answer_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = open_again(stage)
+    ids, y = stage.drifted(labels=0, n=200, shift=0.0, prefix="m", first_ms=FIRST_MS + 1_000)
+    stage.label(ids[:100], 1 - y[:100])
+    stage.label(ids[100:], 1 - y[100:])
+    claim = claim_request
+
+    def too_late(*arguments: Any) -> bool:
+        monkeypatch.undo()
+        until(one, lambda: len(stage.outcomes()) > 1)
+        return claim(*arguments)
+
+    monkeypatch.setattr("trainer.service.claim_request", too_late)
+    two._next_look_s = 0.0
+    two.step()
+    assert len(stage.outcomes()) == 2
+    assert stage.pending() == 0
+
+
+def test_a_trainer_that_dies_over_a_request_tried_again_leaves_it_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = open_again(stage)
+
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RedisRegistry, "promote", die)
+        with pytest.raises(KeyboardInterrupt):
+            until(one, lambda: False)
+    assert stage.pending() == 1
+    heir = stage.started()
+    until(heir, lambda: "promoted" in stage.outcomes())
+    assert stage.pending() == 0
+
+
+def test_an_attempt_is_noted_where_other_machines_see_it(stage: Stage, tmp_path: Path) -> None:
+    stage.first_model()
+    service = stage.started()
+    misleading(stage)
+    until(service, lambda: stage.outcomes() == ["refused"])
+    elsewhere = stage.started(miniflow=str(tmp_path / "elsewhere"))
+    elsewhere.step()
+    assert counted(elsewhere, "refused") is None
+    assert stage.pending() == 0
+
+
+def test_noting_an_attempt_does_not_make_up_a_production_that_was_lost(stage: Stage) -> None:
+    note_attempt(stage.connection, stage.keys, b"5-0", 120)
+    assert stage.registry.production() is None
+    assert last_attempt(stage.connection, stage.keys).rows(b"5-0") == 0
+
+
+def test_production_is_asked_for_once_a_second_not_in_every_step(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.first_model()
+    service = stage.started()
+    asked = []
+    production = RedisRegistry.production
+
+    def counting(registry: RedisRegistry) -> Any:
+        asked.append(registry)
+        return production(registry)
+
+    monkeypatch.setattr(RedisRegistry, "production", counting)
+    service._next_look_s = float("inf")
+    service.step()
+    assert asked == []
+    service._next_look_s = 0.0
+    service.step()
+    assert len(asked) == 1
