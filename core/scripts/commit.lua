@@ -1,9 +1,12 @@
 #!lua flags=allow-oom
 -- Acknowledge entries and publish their results in one step.
 -- KEYS: source stream, then the output streams.
--- ARGV: group, consumer, then for each entry: id, deliveries, number of outputs, and for each output: number of its
---       stream (1 is the first), number of fields and values, those; the last value is that of 'ts', set here to the
---       server's time
+-- ARGV: group, consumer, form, and then by form
+--   'each': for each entry its id, deliveries, number of outputs, and for each output: number of its stream (1 is the
+--       first), number of fields and values, those; the last value is that of 'ts', set here to the server's time
+--   'alike', where every entry has one output of the same shape: number of its stream, number w of fields and values,
+--       number v of values that differ, their v places, the place of the entry's own id or 0, the w values of the first,
+--       then for each entry its id, deliveries and v values; 'ts' is added here
 -- Returns {entries committed, ids that were late (already acknowledged by another), server time in ms}.
 -- A write that fails puts its entry back (pending, its delivery count kept) and raises; nothing is lost, nothing doubled.
 local source, group, consumer = KEYS[1], ARGV[1], ARGV[2]
@@ -19,20 +22,13 @@ for i = 2, #KEYS do
   end
   redis.call('XDEL', KEYS[i], '0-0')
 end
-local at = 3
-while at <= #ARGV do
-  local id, outputs = ARGV[at], tonumber(ARGV[at + 2])
-  at = at + 3
-  for _ = 1, outputs do
-    local output, values = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-    if output < 1 or not KEYS[output + 1] then
-      return redis.error_reply('ERR the result of ' .. id .. ' is for output ' .. output .. ', which is not given')
-    end
-    if values > MOST_VALUES or values % 2 == 1 then
-      return redis.error_reply('ERR the result of ' .. id .. ' has ' .. values .. ' names and values; send pairs, at most '
-        .. MOST_VALUES)
-    end
-    at = at + 2 + values
+
+local function check(id, output, values)
+  if output < 1 or not KEYS[output + 1] then
+    return 'ERR the result of ' .. id .. ' is for output ' .. output .. ', which is not given'
+  end
+  if values > MOST_VALUES or values % 2 == 1 then
+    return 'ERR the result of ' .. id .. ' has ' .. values .. ' names and values; send pairs, at most ' .. MOST_VALUES
   end
 end
 
@@ -40,24 +36,70 @@ local time = redis.call('TIME')
 local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 local committed, late = 0, {}
 
+local function acknowledge(id)
+  if redis.call('XACK', source, group, id) == 1 then
+    committed = committed + 1
+    return true
+  end
+  late[#late + 1] = id
+  return false
+end
+
 local function put_back(id, deliveries, written)
   for i = 1, #written do redis.call('XDEL', written[i][1], written[i][2]) end
   redis.call('XCLAIM', source, group, consumer, 0, id, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID')
 end
 
-at = 3
+local function failed(answer)
+  return type(answer) == 'table' and answer.err
+end
+
+if ARGV[3] == 'alike' then
+  local output, width, varying = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  local places, own = {}, tonumber(ARGV[7 + varying])
+  for i = 1, varying do places[i] = tonumber(ARGV[6 + i]) end
+  local wrong = check('alike entries', output, width + 2)
+  if wrong then return redis.error_reply(wrong) end
+  local key, values = KEYS[output + 1], {unpack(ARGV, 8 + varying, 7 + varying + width)}
+  values[width + 1], values[width + 2] = 'ts', now
+  for at = 8 + varying + width, #ARGV, 2 + varying do
+    local id = ARGV[at]
+    if acknowledge(id) then
+      for i = 1, varying do values[places[i]] = ARGV[at + 1 + i] end
+      if own > 0 then values[own] = id end
+      local answer = redis.pcall('XADD', key, '*', unpack(values))
+      if failed(answer) then
+        put_back(id, ARGV[at + 1], {})
+        return redis.error_reply(answer.err)
+      end
+    end
+  end
+  return {committed, late, now}
+end
+
+local at = 4
+while at <= #ARGV do
+  local id, outputs = ARGV[at], tonumber(ARGV[at + 2])
+  at = at + 3
+  for _ = 1, outputs do
+    local values = tonumber(ARGV[at + 1])
+    local wrong = check(id, tonumber(ARGV[at]), values)
+    if wrong then return redis.error_reply(wrong) end
+    at = at + 2 + values
+  end
+end
+
+at = 4
 while at <= #ARGV do
   local id, deliveries, outputs = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
-  local mine = redis.call('XACK', source, group, id) == 1
-  if mine then committed = committed + 1 else late[#late + 1] = id end
-  local written = {}
+  local mine, written = acknowledge(id), {}
   for _ = 1, outputs do
     local key, last = KEYS[tonumber(ARGV[at]) + 1], at + 1 + tonumber(ARGV[at + 1])
     if mine then
       ARGV[last] = now
       local answer = redis.pcall('XADD', key, '*', unpack(ARGV, at + 2, last))
-      if type(answer) == 'table' and answer.err then
+      if failed(answer) then
         put_back(id, deliveries, written)
         return redis.error_reply(answer.err)
       end

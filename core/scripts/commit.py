@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from core.connection import Connection, ServerError
@@ -13,6 +14,8 @@ from core.scripts.script import Script
 MAX_CALL_BYTES = 4 * 1024 * 1024
 #: Entries in one call, for the same reason.
 MAX_CALL_ENTRIES = 1_000
+#: Fewer results than this are not worth comparing.
+MIN_ALIKE_ENTRIES = 8
 
 _script = Script("commit")
 
@@ -61,7 +64,9 @@ def commit(
     late: list[bytes] = []
     for chunk in _chunks(results):
         try:
-            reply = _script.run(connection, (source, *outputs), (group, consumer, *_flat(chunk)))
+            reply = _script.run(
+                connection, (source, *outputs), (group, consumer, *(_alike(chunk) or _each(chunk)))
+            )
         except ServerError as error:
             if "NOGROUP" in str(error):
                 raise GroupMissing(f"group {group!r} of {source} is gone; it is made again") from error
@@ -86,13 +91,40 @@ def _chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
         yield chunk
 
 
-def _flat(chunk: list[EntryResult]) -> list[bytes]:
-    """The chunk as the script reads it; ``ts`` is filled in there, by the server's clock."""
-    arguments: list[bytes] = []
+def _each(chunk: list[EntryResult]) -> list[bytes]:
+    """Results of any shape, as the script reads them; ``ts`` is filled in there, by the server's clock."""
+    arguments = [b"each"]
     for entry_id, deliveries, outputs in chunk:
         arguments += (entry_id, b"%d" % deliveries, b"%d" % len(outputs))
         for stream, fields in outputs:
             arguments += (b"%d" % stream, b"%d" % (len(fields) + 2))
             arguments += fields
             arguments += (b"ts", b"")
+    return arguments
+
+
+def _alike(chunk: list[EntryResult]) -> list[bytes] | None:
+    """Results that differ in some values only, as predictions of plain records do: the common part is sent once.
+
+    None where they are not alike. For seven features this sends 7 arguments a record instead of 27.
+    """
+    if len(chunk) < MIN_ALIKE_ENTRIES or any(len(result.outputs) != 1 for result in chunk):
+        return None
+    stream, first = chunk[0].outputs[0]
+    rows = [result.outputs[0][1] for result in chunk if result.outputs[0][0] == stream]
+    if len(rows) != len(chunk) or any(len(row) != len(first) for row in rows):
+        return None
+    columns = list(zip(*rows, strict=True))
+    ids = tuple(result.id for result in chunk)
+    own = next((place for place, column in enumerate(columns, start=1) if column == ids), 0)
+    varying = [
+        place
+        for place, column in enumerate(columns, start=1)
+        if place != own and column.count(column[0]) != len(column)
+    ]
+    arguments = [b"alike", b"%d" % stream, b"%d" % len(first), b"%d" % len(varying)]
+    arguments += [b"%d" % place for place in [*varying, own]]
+    arguments += first
+    deliveries = [b"%d" % result.deliveries for result in chunk]
+    arguments += chain.from_iterable(zip(ids, deliveries, *(columns[place - 1] for place in varying), strict=True))
     return arguments
