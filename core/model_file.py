@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.drift_null import TAILS
 from core.errors import ModelFileError, SchemaError
 from core.model import LogisticModel
+from core.npz import encode_npz
 from core.profile import TrainingProfile
 from core.schema import Schema
 
@@ -27,11 +28,9 @@ from core.schema import Schema
 FORMAT = 1
 #: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
 MAX_BYTES = 64 * 1024 * 1024
-_DATE = (1980, 1, 1, 0, 0, 0)
 _ARRAYS = ("coefficients", "center", "scale", "mean", "standard_deviation", "correlation", "null_quantiles")
 _FLOATS = np.dtype("<f8")
 _BYTES = np.dtype(np.uint8)
-_UNIX = 3
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -76,15 +75,7 @@ class ModelFile:
             "correlation": profile.correlation.astype(_FLOATS),
             "null_quantiles": profile.null_quantiles.astype(_FLOATS),
         }
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in arrays.items():
-                member = io.BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-                info = zipfile.ZipInfo(f"{name}.npy", _DATE)
-                info.create_system = _UNIX  # else it tells the machine, and the bytes differ
-                archive.writestr(info, member.getvalue())
-        return out.getvalue()
+        return encode_npz(arrays)
 
     @cached_property
     def sha256(self) -> str:
@@ -101,7 +92,10 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
         Bytes that are cut short, altered, of another version, or no model file at all.
     """
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelFileError("the model file's SHA-256 does not match; promote the run again or roll back")
+        raise ModelFileError(
+            "the model file's SHA-256 does not match; promote the run again, which restores it where another "
+            "copy is whole, else roll back or fit again"
+        )
     if len(data) > MAX_BYTES:
         raise ModelFileError(f"the model file has {len(data)} bytes; at most {MAX_BYTES} are accepted")
     try:
@@ -113,7 +107,7 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
                 arrays = {}
     except Exception as error:
         raise ModelFileError(
-            f"this is not a whole model file ({type(error).__name__}); fit or promote the run again"
+            f"this is not a whole model file ({type(error).__name__}); fit again or roll back"
         ) from error
     if not arrays:
         raise ModelFileError(

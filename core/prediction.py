@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.entry import WIRE_VERSION, Entry, field_map
-from core.model import Floats
+from core.model import Floats, Scores
 from core.number import shortest
+from core.record_decoder import RecordRows
 from core.scoring import ScoredBatch
 
 _json = msgspec.json.Encoder()
@@ -91,66 +92,76 @@ class PredictionEncoder:
 
     def encode(self, scored: ScoredBatch) -> Iterator[tuple[bytes, list[bytes]]]:
         """Entry id and result fields for each entry, without ``ts`` (the script adds the server's time)."""
-        scores = scored.scores
-        plain = sum(rows.plain for rows in scored.batch.entries)  # they come first
-        predicted = scores.predicted
-        logits = scores.logit[:plain].tolist()
-        probabilities = scores.probability[:plain].tolist()
-        contributions = scores.contributions[:plain].tolist()
-        classes = predicted[:plain].tolist()
-        features, bias, model = self._features, self._bias, self._model
-        for rows in scored.batch.entries:
-            start = rows.start
-            if rows.plain:
-                entry_id = rows.entry.id
-                record_id = rows.ids[0] if rows.ids else b"%d-%b-0" % (self._partition, entry_id)
-                yield (
-                    entry_id,
-                    [
-                        b"_v",
-                        WIRE_VERSION,
-                        b"id",
-                        record_id,
-                        b"record",
-                        entry_id,
-                        b"row",
-                        b"0",
-                        b"pred",
-                        b"1" if classes[start] else b"0",
-                        b"p_class1",
-                        repr(probabilities[start]).encode(),
-                        b"logit",
-                        repr(logits[start]).encode(),
-                        b"bias",
-                        bias,
-                        b"contrib",
-                        _json.encode(dict(zip(features, contributions[start], strict=True))),
-                        b"model",
-                        model,
-                    ],
-                )  # fmt: skip  (field and value side by side)
-                continue
-            part = slice(start, rows.stop)
-            fields = [b"_v", WIRE_VERSION, b"_n", b"%d" % rows.count, b"record", rows.entry.id]
-            if rows.rows is not None:
-                fields += [b"_rows", rows.rows.astype("<i4").tobytes()]
-            if rows.ids is not None:
-                fields += [b"_ids", b"\n".join(rows.ids)]
-            fields += [
-                b"_pred",
-                predicted[part].tobytes(),
-                b"_p",
-                scores.probability[part].astype("<f8", copy=False).tobytes(),
-                b"_logit",
-                scores.logit[part].astype("<f8", copy=False).tobytes(),
-                b"_contrib",
-                scores.contributions[part].astype("<f8", copy=False).tobytes(),
+        entries = scored.batch.entries
+        plain = sum(rows.plain for rows in entries)  # they come first
+        yield from self._plain(entries[:plain], scored.scores)
+        for rows in entries[plain:]:
+            yield rows.entry.id, self._block(rows, scored.scores)
+
+    def _plain(self, entries: list[RecordRows], scores: Scores) -> Iterator[tuple[bytes, list[bytes]]]:
+        """A record each; arrays become lists at once, which is faster than value by value."""
+        count = len(entries)
+        features, bias, model, partition = self._features, self._bias, self._model, self._partition
+        for rows, predicted, probability, logit, contributions in zip(
+            entries,
+            scores.predicted[:count].tolist(),
+            scores.probability[:count].tolist(),
+            scores.logit[:count].tolist(),
+            scores.contributions[:count].tolist(),
+            strict=True,
+        ):
+            entry_id = rows.entry.id
+            # fmt: off  (field and value side by side)
+            fields = [
+                b"_v",
+                WIRE_VERSION,
+                b"id",
+                rows.ids[0] if rows.ids else b"%d-%b-0" % (partition, entry_id),
+                b"record",
+                entry_id,
+                b"row",
+                b"0",
+                b"pred",
+                b"1" if predicted else b"0",
+                b"p_class1",
+                repr(probability).encode(),
+                b"logit",
+                repr(logit).encode(),
                 b"bias",
                 bias,
+                b"contrib",
+                _json.encode(dict(zip(features, contributions, strict=True))),
                 b"model",
                 model,
-            ]  # fmt: skip  (field and value side by side)
-            yield rows.entry.id, fields
+            ]
+            # fmt: on
+            yield entry_id, fields
+
+    def _block(self, rows: RecordRows, scores: Scores) -> list[bytes]:
+        """All rows of one block."""
+        part = slice(rows.start, rows.stop)
+        fields = [b"_v", WIRE_VERSION, b"_n", b"%d" % rows.count, b"record", rows.entry.id]
+        if rows.rows is not None:
+            fields += [b"_rows", rows.rows.astype("<i4").tobytes()]
+        if rows.ids is not None:
+            fields += [b"_ids", b"\n".join(rows.ids)]
+        # fmt: off  (field and value side by side)
+        return [
+            *fields,
+            b"_pred",
+            scores.predicted[part].tobytes(),
+            b"_p",
+            scores.probability[part].astype("<f8", copy=False).tobytes(),
+            b"_logit",
+            scores.logit[part].astype("<f8", copy=False).tobytes(),
+            b"_contrib",
+            scores.contributions[part].astype("<f8", copy=False).tobytes(),
+            b"bias",
+            self._bias,
+            b"model",
+            self._model,
+        ]
+        # fmt: on
 
 
 def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:

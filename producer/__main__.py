@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import msgspec
 import typer
@@ -44,11 +44,17 @@ def command(
             id_column=id_column,
             format=format,
         )
-    except (StreamgaugeError, RedisError) as error:
-        console.print(f"error: {error}", style="red", soft_wrap=True, highlight=False, markup=False)
-        raise typer.Exit(2) from None
+    except StreamgaugeError as error:
+        _fail(str(error))
+    except RedisError as error:
+        _fail(f"Redis: {error}; check the server and run the command again")
     sys.stdout.write((msgspec.json.encode(counts).decode() if json else summary(counts)) + "\n")
     raise typer.Exit(1 if counts.unsent else 0)
+
+
+def _fail(sentence: str) -> NoReturn:
+    sys.stderr.write(f"streamgauge: {sentence}\n")
+    raise typer.Exit(2) from None
 
 
 def main() -> None:

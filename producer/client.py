@@ -270,20 +270,26 @@ class Producer:
     def flush(self, timeout_s: float | None = None) -> int:
         """Publish everything now, records before labels; returns how many are still unsent.
 
-        That is 0 unless ``timeout_s`` passed or :meth:`interrupt` was called.
+        That is 0 unless ``timeout_s`` passed, be it in another thread's wait for room, or :meth:`interrupt` was
+        called.
 
         Raises
         ------
         BacklogFull, ServerUnavailable, StreamError
             As for :meth:`send`; what is unsent stays buffered.
         """
-        with self._condition:
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        # another thread may hold the lock for as long as it waits for room
+        if not self._condition.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
+            return self.unsent
+        try:
             self._waiter.interrupted = False
-            deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
             for lane in self._lanes:
                 self._lanes.seal(lane)
             self._lanes.deliver(deadline_s)
             return self.unsent
+        finally:
+            self._condition.release()
 
     def interrupt(self) -> None:
         """End any wait, in whichever thread, until the next flush: what is unsent stays buffered.
@@ -295,7 +301,8 @@ class Producer:
     def close(self, timeout_s: float | None = None) -> int:
         """Flush and let go of the server; returns how many records and labels were left unsent.
 
-        Where the flush raises, the producer stays open: flush or close it again.
+        A send that still waits in another thread ends then, its records unsent. Where the flush raises, the
+        producer stays open: flush or close it again.
         """
         if self._closed:
             return 0
@@ -357,6 +364,7 @@ class Producer:
             raise StreamError("the producer is closed; make a new one")
 
     def _release(self) -> None:
+        self._waiter.interrupted = True  # a send that waits in another thread leaves its records unsent
         with self._condition:
             self._closed = True
             self._condition.notify_all()

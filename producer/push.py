@@ -14,6 +14,7 @@ import msgspec
 
 from core.errors import DataError
 from producer.client import Producer
+from producer.labels import label_fields
 from producer.sources import Source, SourceRow
 
 #: How long a stopped push may still publish what is buffered.
@@ -110,10 +111,11 @@ def push_records(
     Raises
     ------
     DataError
-        The source cannot be read on, or a row cannot travel.
+        The source cannot be read on, or a row cannot travel; the sentence says how many records were sent.
     BacklogFull, ServerUnavailable, StreamError
         As for :meth:`Producer.send`.
     """
+    sent_before = producer.sent_records
     with _stoppable(producer) as progress:
         try:
             for row in progress.rows(source):
@@ -124,9 +126,11 @@ def push_records(
                     progress.read % _REPORT_ROWS == 0 or (rate or _REPORT_ROWS) < _REPORT_ROWS
                 ):
                     report(progress.counts(producer.sent_records, producer.unsent))
-        except DataError:
+        except DataError as error:
             producer.flush()
-            raise
+            if not progress.read:
+                raise
+            raise _with_count(error, producer.sent_records - sent_before, "records") from error
         unsent = producer.flush(STOP_FLUSH_S if progress.stopped else None)
         return progress.counts(producer.sent_records, unsent)
 
@@ -137,17 +141,20 @@ def push_labels(source: Source, producer: Producer, *, report: Report | None = N
     Raises
     ------
     DataError
-        A row without an id, or a source that cannot be read on; the labels before it are sent.
+        A row whose id is missing or cannot be one, or a source that cannot be read on; the labels before it are
+        sent, and the sentence says how many.
     ServerUnavailable, StreamError
         As for :meth:`Producer.send`.
     """
     ids: list[bytes] = []
     labels: list[float | str | bytes] = []
+    sent_before = producer.sent_labels
 
     def send() -> None:
-        producer.send_labels(ids, labels)
+        taken = list(ids), list(labels)
         ids.clear()
         labels.clear()
+        producer.send_labels(*taken)
         if report is not None:
             report(progress.counts(producer.sent_labels, producer.unsent))
 
@@ -157,23 +164,43 @@ def push_labels(source: Source, producer: Producer, *, report: Report | None = N
                 if row.label is None:
                     progress.skipped += 1
                     continue
-                if row.id is None:
-                    raise DataError(
-                        f"{source.name}: line {row.line} has no id; name the column that holds it (--id)"
-                    )
-                number = _NUMBERS.get(row.label)
-                ids.append(row.id)
-                labels.append(row.label if number is None else number)
+                record_id, label = _label(source, row)
+                ids.append(record_id)
+                labels.append(label)
                 if len(ids) >= _LABELS:
                     send()
-        finally:
-            if ids:
-                send()
+        except DataError as error:
+            send()
+            producer.flush()
+            if not progress.read:
+                raise
+            raise _with_count(error, producer.sent_labels - sent_before, "labels") from error
+        send()
         unsent = producer.flush(STOP_FLUSH_S if progress.stopped else None)
         return progress.counts(producer.sent_labels, unsent)
 
 
-_NUMBERS = {b"0": 0.0, b"1": 1.0, b"0.0": 0.0, b"1.0": 1.0}
+_NUMBERS: dict[bytes, float | bytes] = {b"0": 0.0, b"1": 1.0, b"0.0": 0.0, b"1.0": 1.0}
+
+
+def _label(source: Source, row: SourceRow) -> tuple[bytes, float | bytes]:
+    """The id and the label of a row that has a label."""
+    place = f"{source.name}: line {row.line}"
+    if row.id is None and source.id_column is None:
+        raise DataError(f"{place} has no id; name the column that holds it (--id)")
+    if row.id is None or row.label is None:
+        raise DataError(f"{place} is empty in column {source.id_column!r}; write the record's id there")
+    label = _NUMBERS.get(row.label, row.label)
+    try:
+        label_fields(row.id, label)
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
+    return row.id, label
+
+
+def _with_count(error: DataError, sent: int, what: str) -> DataError:
+    """An error in mid-source, and what was sent of the rows before it."""
+    return DataError(f"{error} ({sent:,} {what} before it were sent)")
 
 
 def _send(source: Source, row: SourceRow, producer: Producer) -> None:

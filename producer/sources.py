@@ -18,14 +18,13 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from core.errors import DataError
+from core.listing import listed
 from producer.lines import Lines
 
 Format = Literal["csv", "jsonl"]
 
 #: Formats by file ending; any other is told by its first byte, as standard input is.
 ENDINGS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
-#: How many column names a message lists.
-_LISTED = 12
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -60,6 +59,11 @@ class Source:
     def name(self) -> str:
         """The path, or what standard input is called in messages."""
         return self._lines.name
+
+    @property
+    def id_column(self) -> str | None:
+        """The column of ids, where one was named."""
+        return self._columns.id
 
     @property
     def bytes_read(self) -> int:
@@ -159,7 +163,7 @@ def _check_header(lines: Lines, header: list[str], columns: Columns) -> None:
         raise DataError(f"{lines.name}: column {repeated!r} occurs twice; rename or remove one of them")
     for option, name in (("--id", columns.id), ("--label", columns.label)):
         if name is not None and name not in header:
-            raise DataError(f"{lines.name} has no column {name!r}; give {option} one of {_listed(header)}")
+            raise DataError(f"{lines.name} has no column {name!r}; give {option} one of {listed(header)}")
 
 
 def _cell(cells: list[str], index: int) -> bytes | None:
@@ -190,7 +194,7 @@ def _check_first(lines: Lines, values: dict[str, bytes], columns: Columns) -> No
     for option, name in (("--id", columns.id), ("--label", columns.label)):
         if name is not None and name not in values:
             raise DataError(
-                f"{lines.at} has no {name!r}; give {option} one of {_listed(list(values))}, or write null there"
+                f"{lines.at} has no {name!r}; give {option} one of {listed(list(values))}, or write null there"
             )
 
 
@@ -223,8 +227,3 @@ def _lenient_values(line: str) -> dict[str, bytes] | None:
         }
     except (ValueError, RecursionError):
         return None
-
-
-def _listed(names: list[str]) -> str:
-    quoted = [repr(name[:40]) for name in names[:_LISTED]]
-    return ", ".join(quoted) + (", ..." if len(names) > _LISTED else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.entry import EntryId
-from core.errors import StreamError, Superseded, UnknownRun, UsageError
+from core.errors import StreamError, Superseded, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
@@ -13,6 +13,7 @@ from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import EntryResult, commit
 from core.settings import Settings
+from trainer.attempt import note_attempt
 from trainer.dataset import Dataset, LabelledRows
 from trainer.open_request import RetrainRequest
 from trainer.retraining import (
@@ -28,19 +29,6 @@ from trainer.solvers.choice import chosen_solver
 
 #: Events that speak of one model: after another promotion they have nothing to say any more.
 _ABOUT_ONE_MODEL = frozenset({"drift", "label_drift"})
-
-
-def attempted_rows(miniflow: MiniFlow, event_id: bytes) -> int:
-    """Labelled rows of the newest run that answered an event, 0 where none here did."""
-    for summary in miniflow.runs():
-        try:
-            params = miniflow.run(summary.run_id).params
-        except UnknownRun:
-            continue
-        rows = params.get("labelled_rows")
-        if params.get("event_id") == event_id.decode() and isinstance(rows, int):
-            return rows
-    return 0
 
 
 @dataclass(frozen=True)
@@ -69,9 +57,9 @@ class Answering:
         """Answer ``request`` with the rows of ``dataset``, against production as the caller last saw it.
 
         Steps: train and judge in memory; log the run with its figures; promote with the acknowledgement in one
-        script call, or record the outcome and acknowledge. The acknowledgement comes last: a kill before it leaves
-        the event pending, the next trainer takes it over and trains the same model again. A kill between promotion
-        and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
+        script call, or record the outcome, note the attempt and acknowledge. The acknowledgement comes last: a
+        kill before it leaves the event pending, the next trainer takes it over and trains the same model again. A
+        kill between promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
 
         Raises
         ------
@@ -100,7 +88,8 @@ class Answering:
             run.finish(outcome, verdict)
         except UsageError as error:
             raise StreamError(str(error)) from error  # a full disk is waited out, not died of
-        if made is None and not request.acknowledged:
+        if made is None:
+            note_attempt(self._registry.connection, self._registry.keys, request.event_id, len(rows.y))
             self._acknowledge(request)
         return Answer(outcome, verdict, run.run_id, len(rows.y), made)
 
@@ -135,10 +124,9 @@ class Answering:
         """Promote the run; None where production changed since it was judged."""
         if trained.fitted is None:
             raise AssertionError(run.run_id)  # a candidate is a fitted model
-        event_id = b"" if request.acknowledged else request.event_id
         try:
             made = self._registry.promote(
-                run.run_id, trained.fitted.file, production.epoch, trained.verdict, event_id=event_id
+                run.run_id, trained.fitted.file, production.epoch, trained.verdict, event_id=request.event_id
             )
         except Superseded as error:
             return None, f"The candidate was better, but {error}."

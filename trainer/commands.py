@@ -7,7 +7,7 @@ beside the runs is its copy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from core.errors import (
 )
 from core.fields import encode_fields
 from core.file_registry import FileRegistry
-from core.miniflow import MiniFlow, RunSummary
+from core.miniflow import MODEL_ARTIFACT, MiniFlow, RunSummary
 from core.model_file import ModelFile
 from core.redis_registry import RedisRegistry
 from core.registry import Production, Registry
@@ -33,7 +33,7 @@ from trainer.evaluation import Evaluation
 from trainer.fit import FittedModel, fit, log_run
 from trainer.promotion import Verdict, judge
 from trainer.retraining import Duel, duel, own_holdout
-from trainer.seeding import seed_production
+from trainer.seeding import put_back, seed_production
 from trainer.solvers.base import Solver
 from trainer.solvers.choice import chosen_solver
 from trainer.table import read_table
@@ -54,6 +54,7 @@ class FitReport:
     train: Evaluation
     validation: Evaluation
     converged: bool
+    warnings: tuple[str, ...]  #: one sentence each, with its remedy
     production: Production | None  #: afterwards
     against: str | None  #: run that it was compared with
     judged: Duel | None  #: both on the new run's validation rows
@@ -118,6 +119,7 @@ def fit_table(
             fitted.train,
             fitted.validation,
             fitted.solution.converged,
+            fitted.warnings,
             production if promoted else books.registry.production(),
             contest.against,
             contest.judged,
@@ -126,7 +128,10 @@ def fit_table(
 
 
 def promote_run(run: str, settings: Settings, new_schema: bool = False) -> Production:
-    """Put a run into production by hand; one that is there already stays as it is.
+    """Put a run into production by hand.
+
+    One that is there already stays as it is, but that a store whose copy of its model is lost or damaged is given
+    the whole one of the other.
 
     Raises
     ------
@@ -142,6 +147,7 @@ def promote_run(run: str, settings: Settings, new_schema: bool = False) -> Produ
     with _registries(settings) as books:
         production = books.registry.production()
         if production is not None and production.run_id == run:
+            books.restore(run)
             return production
         model = books.model(run)
         current = None if production is None else books.usable_model(production.run_id)
@@ -208,21 +214,43 @@ class _Registries:
     miniflow: MiniFlow
 
     def model(self, run_id: str) -> ModelFile:
-        """A run's model, from its run or from the registry."""
+        """A run's model, from its run or from the registry, whichever is whole."""
         try:
             return self.miniflow.model(run_id)
         except UnknownRun:
             return self.registry.model(run_id)
+        except ModelFileError:
+            model = self.usable_model(run_id)
+            if model is None:
+                raise
+            return model
 
     def usable_model(self, run_id: str) -> ModelFile | None:
         """The same, or None where it is lost or damaged: such a model cannot defend its place."""
-        try:
-            return self.registry.model(run_id)
-        except (UnknownRun, ModelFileError):
+        for store in (self.registry, self.miniflow):
             try:
-                return self.miniflow.model(run_id)
+                return store.model(run_id)
             except (UnknownRun, ModelFileError):
-                return None
+                continue
+        return None
+
+    def restore(self, run_id: str) -> None:
+        """Give a store whose copy of a model is lost or damaged the other's. Raises ModelFileError where both are.
+
+        A run that was made elsewhere is not made up here: only its damaged file is written again.
+        """
+        model = self.usable_model(run_id)
+        if model is None:
+            raise ModelFileError(
+                f"the model of run {run_id} is damaged and there is no whole copy of it to restore; run "
+                "`streamgauge fit` again, or go back with `streamgauge rollback`"
+            )
+        if isinstance(self.registry, RedisRegistry) and not _holds(self.registry, run_id):
+            put_back(self.registry, run_id, model)
+        with suppress(UnknownRun):
+            run = self.miniflow.run(run_id)
+            if not _holds(self.miniflow, run_id):
+                run.write_artifact(MODEL_ARTIFACT, model.encoded)
 
     def promote(self, run_id: str, model: ModelFile, production: Production | None, reason: str) -> Production:
         """Promote over what the caller saw; then copy the pointer."""
@@ -230,6 +258,15 @@ class _Registries:
         if self.registry is not self.files:
             self.files.mirror(made)
         return made
+
+
+def _holds(store: RedisRegistry | MiniFlow, run_id: str) -> bool:
+    """Whether a store has the whole model of a run."""
+    try:
+        store.model(run_id)
+    except (UnknownRun, ModelFileError):
+        return False
+    return True
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from core.sample_block import SampleBlock, decode_sample_block, is_sampled
 from core.schema import Schema
 from core.settings import Settings
 from trainer.label_entry import decode_label_entry
+from trainer.label_memory import MAX_WAITING_LABELS, Label, SpentIds, WaitingLabels
+from trainer.label_memory import Labels as LabelsOfId
 from trainer.table import Labels
 
 #: Rows kept in memory at most, the newest ones: 250,000 of seven features with ids and labels took 254 MiB, and a
@@ -70,18 +72,17 @@ class _Chunk:
 
 @dataclass(slots=True, eq=False)
 class _Known:
-    """What is known of one record id."""
+    """What is known of one record id that has a row here."""
 
+    labels: list[Label]  #: in stream order
     rows: list[tuple[_Chunk, int]] = field(default_factory=list)
-    labels: list[tuple[EntryId, float]] = field(default_factory=list)  #: in stream order
-    matched: bool = False  #: a label and a row have met
 
 
 class Dataset:
     """Rows and labels of one schema, read incrementally.
 
-    Memory is bounded: rows by age, number and bytes, the newest kept; labels by what their stream keeps (see
-    :meth:`forget_labels`).
+    Memory is bounded: rows by age, number and bytes, labels without a row by number, the newest kept; of labels
+    whose row was let go a hash, until they leave their stream (see :meth:`forget_labels`).
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Dataset:
         schema: Schema,
         settings: Settings,
         max_rows: int = MAX_ROWS,
+        max_waiting_labels: int = MAX_WAITING_LABELS,
     ) -> None:
         self.schema = schema
         self._samples = _StreamCursor(connection, keys.samples, settings.read_bytes)
@@ -101,7 +103,8 @@ class Dataset:
         self._chunks: deque[_Chunk] = deque()
         self._rows = 0
         self._known: dict[bytes, _Known] = {}
-        self._labels_in_order: deque[tuple[EntryId, bytes]] = deque()
+        self._waiting = WaitingLabels(max_waiting_labels)
+        self._spent = SpentIds()
         self.unreadable_entries = 0  #: samples that the monitor did not write
 
     def refresh(self) -> None:
@@ -109,8 +112,7 @@ class Dataset:
         for entry in self._samples.new_entries():
             self._add_rows(entry)
         for entry in self._label_entries.new_entries():
-            for record_id, label in decode_label_entry(entry, self.schema.classes).labels:
-                self._add_label(parse_entry_id(entry.id), record_id, label)
+            self._add_labels(entry)
         self._evict()
 
     def labelled(self, since: EntryId | None = None) -> LabelledRows:
@@ -149,20 +151,20 @@ class Dataset:
             if chunk.usable
         )
 
+    @property
+    def dropped_labels(self) -> int:
+        """Labels let go before their row came, because too many waited."""
+        return self._waiting.dropped
+
     def has_matched(self, record_id: bytes) -> bool:
         """Whether a label of this id has met a row, now or before the row was let go."""
         known = self._known.get(record_id)
-        return known is not None and known.matched
+        return (known is not None and bool(known.labels)) or record_id in self._spent
 
     def forget_labels(self, before: EntryId) -> None:
         """Let go of labels that left their stream; a row that is still here keeps what it was given."""
-        while self._labels_in_order and self._labels_in_order[0][0] < before:
-            entry_id, record_id = self._labels_in_order.popleft()
-            known = self._known.get(record_id)
-            if known is not None and not known.rows:
-                known.labels = [label for label in known.labels if label[0] > entry_id]
-                if not known.labels:
-                    del self._known[record_id]
+        self._waiting.forget(before)
+        self._spent.forget(before.ms)
 
     def _add_rows(self, entry: Entry) -> None:
         try:
@@ -178,21 +180,23 @@ class Dataset:
         self._chunks.append(chunk)
         self._rows += len(block.ids)
         for row, record_id in enumerate(block.ids):
-            known = self._known.setdefault(record_id, _Known())
+            known = self._known.get(record_id)
+            if known is None:
+                known = self._known[record_id] = _Known(self._waiting.take(record_id))
             known.rows.append((chunk, row))
             if len(known.rows) > 1 or known.labels:
                 _join(known)
 
-    def _add_label(self, entry_id: EntryId, record_id: bytes, label: float) -> None:
-        known = self._known.get(record_id)
-        if known is None:
-            if not is_sampled(record_id, self._share):
-                return
-            known = self._known[record_id] = _Known()
-        known.labels.append((entry_id, label))
-        self._labels_in_order.append((entry_id, record_id))
-        if known.rows:
-            _join(known)
+    def _add_labels(self, entry: Entry) -> None:
+        entry_id = parse_entry_id(entry.id)
+        shared: dict[float, LabelsOfId] = {label: ((entry_id, label),) for label in (0.0, 1.0)}
+        for record_id, label in decode_label_entry(entry, self.schema.classes).labels:
+            known = self._known.get(record_id)
+            if known is not None:
+                known.labels += shared[label]
+                _join(known)
+            elif is_sampled(record_id, self._share):
+                self._waiting.add(record_id, shared[label])
 
     def _evict(self) -> None:
         oldest_ms = self._connection.now_ms() - SAMPLES[0]
@@ -205,8 +209,10 @@ class Dataset:
             for record_id in set(chunk.block.ids):
                 known = self._known[record_id]
                 known.rows = [row for row in known.rows if row[0] is not chunk]
-                if not known.rows and not known.labels:
+                if not known.rows:
                     del self._known[record_id]
+                    if known.labels:
+                        self._spent.add(record_id, known.labels[-1][0].ms)
 
 
 class _StreamCursor:
@@ -234,7 +240,6 @@ class _StreamCursor:
 
 def _join(known: _Known) -> None:
     """Give each row of one id its label, from scratch: labels and rows may have come in any order."""
-    known.matched = known.matched or bool(known.labels)
     known.rows.sort(key=_position)
     for chunk, row in known.rows:
         chunk.y[row] = chunk.block.y[row]

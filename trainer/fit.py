@@ -44,6 +44,23 @@ class FittedModel:
     holdout: Holdout
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before trusting the model: one sentence each, with its remedy."""
+        if self.solution.converged:
+            return ()
+        where = f"{self.solver.name} stopped after {self.solution.history[-1].step} steps without converging"
+        if self.solver.params["c"] == "inf" and self.train.accuracy == 1.0:
+            remedy = (
+                "the classes can be separated, so that without a penalty there is no best model; set inverse_l2 "
+                "to a finite value, such as 1"
+            )
+        elif self.solver.name == DEFAULT_SOLVER.name:
+            remedy = "set inverse_l2 to a finite value, such as 1, or look for features that tell the same"
+        else:
+            remedy = "set solver to newton, which arrives on nearly collinear features too"
+        return (f"{where} (gradient {self.solution.gradient_norm:.1e}); {remedy}.",)
+
+    @property
     def card(self) -> ModelCard:
         """The model card."""
         model = self.file.model
@@ -78,7 +95,8 @@ def fit(table: Table, *, seed: int, solver: Solver = DEFAULT_SOLVER, split: Spli
     Raises
     ------
     DataError
-        Training rows of one class, an empty holdout, or values that are not finite or too large to standardise.
+        Training rows of one class or in which no feature varies, an empty holdout, or values that are not finite
+        or too large to standardise.
     """
     _check_values(table)
     split = stratified_split(table.y, seed) if split is None else split
@@ -86,6 +104,11 @@ def fit(table: Table, *, seed: int, solver: Solver = DEFAULT_SOLVER, split: Spli
     holdout = Holdout(table.x[split.holdout], table.y[split.holdout])
     _check_parts(y, holdout.y, table.classes)
     profile = profile_rows(x, table.features, seed)
+    if not profile.varies.any():
+        raise DataError(
+            "every feature has the same value in all training rows, so there is nothing to learn or to watch; "
+            "give a table in which at least one feature varies"
+        )
     problem = Problem(profile.standardise(x), y, profile.standardise(holdout.x), holdout.y)
     solution = solver.solve(problem, seed)
     model = _model(table, profile, solution)

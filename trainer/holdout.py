@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.errors import ModelFileError
 from core.model import Floats
+from core.npz import encode_npz
 from trainer.table import Labels
 
 #: Where a run keeps its held-out rows.
 HOLDOUT_ARTIFACT = "holdout.npz"
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +26,7 @@ class Holdout:
     @property
     def encoded(self) -> bytes:
         """An ``npz`` without pickle; equal rows give equal bytes."""
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in (("x", self.x), ("y", self.y)):
-                member = io.BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), member.getvalue())
-        return out.getvalue()
+        return encode_npz({"x": self.x, "y": self.y})
 
 
 def read_holdout(data: bytes) -> Holdout:

@@ -25,12 +25,29 @@ class RetrainRequest:
     event_id: bytes
     event: RetrainEvent
     deliveries: int
-    acknowledged: bool  #: answered before; tried again because more labels came
 
     @property
     def since(self) -> EntryId | None:
         """The first suspected record, where the event names one."""
-        return None if self.event.since is None else parse_entry_id(self.event.since)
+        return since_of(self.event)
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """A retrain event that was answered without a promotion and may be answered again."""
+
+    entry: Entry
+    event: RetrainEvent
+
+    @property
+    def since(self) -> EntryId | None:
+        """The first suspected record, where the event names one."""
+        return since_of(self.event)
+
+
+def since_of(event: RetrainEvent) -> EntryId | None:
+    """The first suspected record of a checked event, where it names one."""
+    return None if event.since is None else parse_entry_id(event.since)
 
 
 def read_event(entry: Entry) -> RetrainEvent:
@@ -52,7 +69,7 @@ def read_event(entry: Entry) -> RetrainEvent:
     return event
 
 
-def find_open_request(connection: Connection, keys: PipelineKeys, production: str) -> RetrainRequest | None:
+def find_open_request(connection: Connection, keys: PipelineKeys, production: str) -> OpenRequest | None:
     """The newest drift event, where it was answered without a promotion and its episode is still open.
 
     It is derived from the streams alone, so it survives a restart and passes to another trainer: the event's model
@@ -66,8 +83,8 @@ def find_open_request(connection: Connection, keys: PipelineKeys, production: st
     found = _newest_drift_event(connection, keys)
     if found is None:
         return None
-    event_id, event = found
-    if event.model != production or event.episode is None or not _acknowledged(connection, keys, event_id):
+    event = found.event
+    if event.model != production or event.episode is None or not _acknowledged(connection, keys, found.entry.id):
         return None
     newest = entries_of(connection.call("XREVRANGE", keys.drift, "+", "-", "COUNT", 1))
     if not newest:
@@ -78,7 +95,7 @@ def find_open_request(connection: Connection, keys: PipelineKeys, production: st
         return None
     if window.episode != event.episode:
         return None
-    return RetrainRequest(event_id, event, 1, acknowledged=True)
+    return found
 
 
 def due_again(labelled_rows: int, attempted_rows: int, min_labelled_rows: int) -> bool:
@@ -92,14 +109,14 @@ def due_again(labelled_rows: int, attempted_rows: int, min_labelled_rows: int) -
     return labelled_rows >= GROWTH * attempted_rows
 
 
-def _newest_drift_event(connection: Connection, keys: PipelineKeys) -> tuple[bytes, RetrainEvent] | None:
+def _newest_drift_event(connection: Connection, keys: PipelineKeys) -> OpenRequest | None:
     for entry in entries_of(connection.call("XREVRANGE", keys.retrain, "+", "-", "COUNT", LOOK_BACK_EVENTS)):
         try:
             event = read_event(entry)
         except RecordError:
             continue
         if event.reason == "drift":
-            return entry.id, event
+            return OpenRequest(entry, event)
     return None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
-from core.drift_null import TAILS
+from core.drift_null import TAILS, null_mean, null_standard_deviation
 from core.profile import TrainingProfile
 
 #: Where a run keeps it.
@@ -20,12 +21,17 @@ class ProfileDocument(msgspec.Struct, frozen=True):
     mean: list[float]
     standard_deviation: list[float]
     correlation: list[list[float]]
+    # of mean|Z|, Z ~ Normal(0, correlation) over the features that vary; times sqrt(1/n + 1/N) for a window of n
+    null_mean: float
+    null_standard_deviation: float
     null_tails: list[float]
-    null_quantiles: list[float]  #: of mean|Z|, Z ~ Normal(0, correlation); times sqrt(1/n + 1/N) for a window of n
+    null_quantiles: list[float]
 
 
 def profile_document(profile: TrainingProfile) -> bytes:
     """Indented JSON of a profile."""
+    varies = profile.varies
+    moving = profile.correlation[np.ix_(varies, varies)]
     document = ProfileDocument(
         profile.features,
         profile.rows,
@@ -33,6 +39,8 @@ def profile_document(profile: TrainingProfile) -> bytes:
         profile.mean.tolist(),
         profile.standard_deviation.tolist(),
         profile.correlation.tolist(),
+        null_mean(1.0) if len(moving) else 0.0,
+        null_standard_deviation(moving, 1.0) if len(moving) else 0.0,
         TAILS.tolist(),
         profile.null_quantiles.tolist(),
     )

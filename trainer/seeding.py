@@ -86,8 +86,11 @@ def production_model(
         return registry.model(run_id)
     except (UnknownRun, ModelFileError) as missing:
         model = files.model(run_id)
-        registry.connection.call(
-            "HSET", registry.keys.models, run_id, model.encoded, f"{run_id}:sha256", model.sha256
-        )
+        put_back(registry, run_id, model)
         log.warning("model put back from MiniFlow", model=run_id, error=str(missing))
         return model
+
+
+def put_back(registry: RedisRegistry, run_id: str, model: ModelFile) -> None:
+    """Write the bytes of a run's model into Redis again; production does not change by it."""
+    registry.connection.call("HSET", registry.keys.models, run_id, model.encoded, f"{run_id}:sha256", model.sha256)

@@ -26,11 +26,12 @@ from core.registry import Production
 from core.scripts.commit import EntryResult, commit
 from core.service import Service
 from core.settings import Settings
-from trainer.answer import Answer, Answering, attempted_rows
+from trainer.answer import Answer, Answering
+from trainer.attempt import claim_request, last_attempt
 from trainer.dataset import Dataset
 from trainer.label_entry import set_aside, unmatched_fields
 from trainer.label_intake import LabelIntake
-from trainer.open_request import RetrainRequest, due_again, find_open_request, holder, read_event
+from trainer.open_request import OpenRequest, RetrainRequest, due_again, find_open_request, holder, read_event
 from trainer.schedule import schedule_retrain
 from trainer.seeding import mirror, production_model, record_promotion, seed_production
 
@@ -38,7 +39,7 @@ from trainer.seeding import mirror, production_model, record_promotion, seed_pro
 DEFAULT_HTTP_PORT = 8002
 #: Longest wait for a retrain event in one step; labels are looked at once in a step.
 BLOCK_MS = 500
-#: How often an open request and the schedule are looked at.
+#: How often production, an open request and the schedule are looked at.
 LOOK_EVERY_S = 1.0
 #: Names the stream in an unmatched entry.
 SOURCE = "retrain"
@@ -78,8 +79,8 @@ class Trainer(Service):
         self._production: Production | None = None
         self._model: ModelFile | None = None
         self._dataset: Dataset | None = None
-        self._attempted_rows: dict[bytes, int] = {}  #: of the newest request alone
-        self._open: RetrainRequest | None = None
+        self._open: OpenRequest | None = None
+        self._labels_dropped = 0  #: as last said
         self._next_look_s = self._next_trim_s = 0.0
         self._started = False
 
@@ -103,10 +104,14 @@ class Trainer(Service):
     def step(self) -> None:
         """Take the labels forward, look after open requests and the schedule, answer one event."""
         try:
-            self._see_production()
+            looking = time.monotonic() >= self._next_look_s
+            if looking:
+                self._next_look_s = time.monotonic() + LOOK_EVERY_S
+                self._see_production()
             if self._production is not None and self._model is not None and self._dataset is not None:
                 self._take_labels(self._dataset)
-                self._look_after(self._dataset, self._production)
+                if looking:
+                    self._look_after(self._dataset, self._production)
             self._answer_next()
         except GroupMissing as error:
             self.log.warning("group lost", error=str(error))
@@ -156,28 +161,34 @@ class Trainer(Service):
         if time.monotonic() >= self._next_trim_s:
             dataset.refresh()
             self._intake.retire(dataset)
+            if dataset.dropped_labels > self._labels_dropped:
+                self.log.warning("labels without a row dropped, there are too many", labels=dataset.dropped_labels)
+            self._labels_dropped = dataset.dropped_labels
             self._next_trim_s = time.monotonic() + self.settings.trim_every_ms / 1000
 
     def _look_after(self, dataset: Dataset, production: Production) -> None:
         """The schedule, and the request that more labels may have made answerable."""
-        if time.monotonic() < self._next_look_s:
-            return
-        self._next_look_s = time.monotonic() + LOOK_EVERY_S
         if self.settings.retrain_every_s is not None:
             self._schedule(production, self.settings.retrain_every_s)
         request = find_open_request(self._connection, self._keys, production.run_id)
         before, self._open = self._open, request
         if request is None:
-            if before is not None and before.event.model == production.run_id:
-                self.log.info("request dropped", request=before.event_id.decode(), reason="the episode is over")
+            if before is not None and before.event.model == production.run_id and not self._taken_up(before):
+                self.log.info("request dropped", request=before.entry.id.decode(), reason="the episode is over")
             return
+        attempt = last_attempt(self._connection, self._keys)
         dataset.refresh()
-        attempted = self._attempted_rows.get(request.event_id)
-        if attempted is None:  # answered before this start, or by another trainer
-            attempted = attempted_rows(self._miniflow, request.event_id)
-            self._attempted_rows = {request.event_id: attempted}
-        if due_again(dataset.labelled_count(request.since), attempted, self.settings.min_labelled_rows):
-            self._answer(request)
+        attempted_rows = attempt.rows(request.entry.id)
+        if not due_again(dataset.labelled_count(request.since), attempted_rows, self.settings.min_labelled_rows):
+            return
+        consumer, epoch = self._events.consumer, production.epoch
+        if claim_request(self._connection, self._keys, consumer, request.entry.id, attempt, epoch):
+            self._held.append(_Held(request.entry, 1, poison=False))
+            self._open = None
+
+    def _taken_up(self, request: OpenRequest) -> bool:
+        """Whether another trainer answers it again."""
+        return holder(self._connection, self._keys, request.entry.id) is not None
 
     def _schedule(self, production: Production, every_s: float) -> None:
         event_id = schedule_retrain(self._connection, self._keys, production.run_id, every_s)
@@ -219,7 +230,7 @@ class Trainer(Service):
         except RecordError as error:
             self._set_aside(held, error)
             return
-        self._answer(RetrainRequest(held.entry.id, event, held.deliveries, acknowledged=False))
+        self._answer(RetrainRequest(held.entry.id, event, held.deliveries))
 
     def _set_aside(self, held: _Held, error: RecordError) -> None:
         """A damaged event goes to unmatched and is acknowledged, in one step."""
@@ -237,11 +248,11 @@ class Trainer(Service):
         )
 
     def _answer(self, request: RetrainRequest) -> None:
+        self._see_production()
         if self._production is None or self._model is None or self._dataset is None:
             raise StreamError("there is no production model to retrain; run streamgauge fit")
         self._dataset.refresh()
         answer = self._answering.answer(request, self._production, self._model, self._dataset)
-        self._attempted_rows = {request.event_id: answer.labelled_rows}
         self._tell(request, answer)
         if answer.production is not None:
             mirror(self._files, answer.production, self.log)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DataError, RecordError, SchemaError
+from core.listing import listed
 from core.model import Floats
 from core.number import all_decimal, parse_number, shown
 from core.schema import Schema
@@ -20,8 +21,6 @@ Labels = NDArray[np.uint8]
 
 #: Fewest rows of each class: one fifth of five rows is the one row that validation needs.
 MIN_CLASS_ROWS = 5
-#: How many column names or class values a message lists.
-_LISTED = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,7 @@ def _check_header(path: Path, header: list[str], label: str) -> None:
         if header.count(name) > 1:
             raise DataError(f"{path}: column {name!r} occurs twice; rename or remove one of them")
     if label not in header:
-        raise DataError(f"{path} has no column {label!r}; give --label one of {_listed(header)}")
+        raise DataError(f"{path} has no column {label!r}; give --label one of {listed(header)}")
     if len(header) == 1:
         raise DataError(f"{path} has no column beside {label!r}; add the feature columns")
 
@@ -174,12 +173,12 @@ def _classes(
             "add rows of the other class" if len(values) == 1 else "name the column that holds the two classes"
         )
         raise DataError(
-            f"{path}: column {label!r} must hold two classes, not {len(values)} ({_listed(values)}); {advice}"
+            f"{path}: column {label!r} must hold two classes, not {len(values)} ({listed(values)}); {advice}"
         )
     if positive is not None and numeric:
         positive = _zero_or_one(positive) or positive
     if positive is not None and positive not in values:
-        raise DataError(f"{path}: --positive {positive!r} is no value of column {label!r}; give {_listed(values)}")
+        raise DataError(f"{path}: --positive {positive!r} is no value of column {label!r}; give {listed(values)}")
     class_1 = values[1] if positive is None else positive
     class_0 = values[0] if class_1 == values[1] else values[1]
     y = np.array([text == class_1 for text in texts], dtype=np.uint8)
@@ -200,8 +199,3 @@ def _zero_or_one(text: str) -> str | None:
     except RecordError:
         return None
     return {0.0: "0", 1.0: "1"}.get(number)
-
-
-def _listed(names: list[str]) -> str:
-    quoted = [repr(name[:40]) for name in names[:_LISTED]]
-    return ", ".join(quoted) + (", ..." if len(names) > _LISTED else "")

@@ -53,6 +53,8 @@ def fit(
             f"{name} {figures.rows}", f"{figures.log_loss:.4f}", f"{figures.accuracy:.4f}", f"{figures.auc:.4f}"
         )
     console.print(grid)
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"{'promoted' if report.promoted else 'not promoted'}: {report.verdict}", markup=False)
 
 

@@ -176,6 +176,34 @@ def test_interrupt_ends_a_wait_and_keeps_the_records(
     assert len(stream(records)) == 2
 
 
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_the_time_limit_holds_while_another_thread_waits_for_room(
+    server_url: str, pipeline: str, connection: Connection, records: str, stream: Stream, end: str
+) -> None:
+    waiting = threading.Event()
+    producer = Producer(server_url, pipeline, linger_ms=0, max_backlog_entries=1, notify=lambda _: waiting.set())
+    producer.send({"a": 0})
+    producer.send({"a": 1})
+    sender = threading.Thread(target=producer.send, args=({"a": 2},))
+    sender.start()
+    assert waiting.wait(10)
+    rescue = threading.Timer(10, producer.interrupt)
+    rescue.start()
+    began_s = time.monotonic()
+    unsent = producer.flush(timeout_s=0.1) if end == "flush" else producer.close(timeout_s=0.1)
+    took_s = time.monotonic() - began_s
+    rescue.cancel()
+    assert (unsent, took_s < 5) == (1, True)
+    if end == "flush":
+        assert sender.is_alive()
+        read_groups_up(connection, records)
+        sender.join(10)
+        assert producer.close(timeout_s=10) == 0
+        assert [entry.fields for entry in stream(records)] == [[b"a", b"%d.0" % number] for number in range(3)]
+    sender.join(10)
+    assert not sender.is_alive()
+
+
 def test_flush_with_a_time_limit_tells_what_is_left(server_url: str, pipeline: str, records: str) -> None:
     producer = Producer(server_url, pipeline, linger_ms=1, max_backlog_entries=1, notify=lambda _: None)
     for value in range(3):

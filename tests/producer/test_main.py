@@ -97,3 +97,6 @@ def test_what_a_person_can_cause_is_a_sentence_and_status_2(
     assert (process.returncode, out) == (2, b"")
     assert words in errors
     assert b"Traceback" not in errors
+    if b"Usage:" not in errors:
+        assert errors.startswith(b"streamgauge: ")
+        assert errors.count(b"\n") == 1

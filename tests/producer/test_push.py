@@ -18,6 +18,7 @@ from core.record_decoder import RecordDecoder
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from core.settings import Settings
+from producer import push
 from producer.client import Producer
 from producer.commands import produce, push_labels, summary
 from producer.push import PushCounts, push_records
@@ -87,7 +88,7 @@ def test_rows_before_a_broken_line_are_sent(
     tmp_path: Path, settings: Settings, console: Console, keys: PipelineKeys, stream: Stream
 ) -> None:
     path = write(tmp_path / "rows.csv", "a\n1\n2\n3,4\n5\n")
-    with pytest.raises(DataError, match="line 4 has 2 values for 1 columns"):
+    with pytest.raises(DataError, match=r"line 4 has 2 values for 1 columns.*\(2 records before it were sent\)"):
         produce(settings, path, console)
     assert [entry.fields for entry in stream(keys.partition(0).records)] == [[b"a", b"1"], [b"a", b"2"]]
 
@@ -123,10 +124,42 @@ def test_class_names_travel_as_labels_of_their_own(
     assert [entry.fields for entry in stream(keys.labels)] == [[b"id", b"7", b"y", b"Besni"]]
 
 
-def test_a_label_without_an_id_names_its_line(tmp_path: Path, settings: Settings, console: Console) -> None:
-    path = write(tmp_path / "labels.csv", "key,y\nr-1,1\n,0\n")
-    with pytest.raises(DataError, match="line 3 has no id"):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.csv", "key,y\nr-1,1\n,0\n"),
+        ("labels.csv", "y,key\n1,r-1\n0\n"),
+        ("labels.jsonl", '{"key": 1, "y": 1}\n\n{"key": null, "y": 0}\n'),
+    ],
+)
+def test_a_label_with_an_empty_id_names_its_cell_and_those_before_it_are_sent(
+    tmp_path: Path, settings: Settings, console: Console, keys: PipelineKeys, stream: Stream, name: str, text: str
+) -> None:
+    path = write(tmp_path / name, text)
+    with pytest.raises(DataError, match=r"line 3 is empty in column 'key'.*\(1 labels before it were sent\)"):
         push_labels(settings, path, console, id_column="key", label_column="y")
+    assert len(stream(keys.labels)) == 1
+
+
+def test_a_label_with_an_id_that_no_record_can_have_names_its_line(
+    tmp_path: Path, settings: Settings, console: Console, keys: PipelineKeys, stream: Stream
+) -> None:
+    path = write(tmp_path / "labels.csv", f"key,y\nr-1,1\n{'x' * 200},0\n")
+    with pytest.raises(DataError, match=r"line 3: the id of a label.*\(1 labels before it were sent\)"):
+        push_labels(settings, path, console, id_column="key", label_column="y")
+    assert len(stream(keys.labels)) == 1
+
+
+def test_labels_of_a_source_without_any_id_column_are_asked_for_one(
+    tmp_path: Path, server_url: str, pipeline: str
+) -> None:
+    path = write(tmp_path / "labels.csv", "a,_y\n5,1\n")
+    with (
+        open_source(path) as source,
+        Producer(server_url, pipeline) as producer,
+        pytest.raises(DataError, match=r"line 2 has no id; name the column that holds it \(--id\)"),
+    ):
+        push.push_labels(source, producer)
 
 
 @pytest.mark.parametrize(("option", "value"), [("rate", 0.0), ("rate", float("nan")), ("block", 0)])

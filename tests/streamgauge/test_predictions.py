@@ -274,3 +274,20 @@ def test_the_public_names_are_there() -> None:
     assert streamgauge.__version__[0].isdigit()
     with pytest.raises(AttributeError, match="nothing"):
         streamgauge.nothing  # noqa: B018  (the look-up is the test)
+
+
+def test_a_damaged_config_is_a_sentence(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection
+) -> None:
+    connection.call("HSET", keys.config, "partitions", "abc")
+    with pytest.raises(SettingsError, match="partitions is 'abc' in pipeline"):
+        Predictions(server_url, pipeline)
+
+
+def test_reading_does_not_make_a_pipeline(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection
+) -> None:
+    with Predictions(server_url, pipeline, timeout_s=0.01) as predictions:
+        assert list(predictions) == []
+    assert connection.call("KEYS", f"sg:{{{pipeline}*") == []
+    assert not connection.call("EXISTS", keys.config)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.connection import Connection
+from core.keys import PipelineKeys
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -105,6 +106,8 @@ def test_an_embedded_server_that_dies_is_started_again(
 ) -> None:
     running = json.loads((tmp_path / ".streamgauge" / "running.json").read_text())
     with Connection(running["redis_url"]) as connection:
+        promotions = PipelineKeys("default").promotions
+        assert connection.call("XREAD", "BLOCK", 10_000, "STREAMS", promotions, "0"), "the trainer did not seed"
         information = connection.call("INFO", "server").decode()
     pid = int(re.search(r"process_id:(\d+)", information).group(1))  # type: ignore[union-attr]  # INFO has it
     os.kill(pid, signal.SIGKILL)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from core.errors import (
 )
 from core.fields import decode_fields
 from core.file_registry import FileRegistry
-from core.miniflow import MiniFlow
+from core.miniflow import MODEL_ARTIFACT, MiniFlow
 from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.settings import Settings
 from trainer.commands import fit_table, list_runs, promote_run, request_retrain, rollback
+from trainer.solvers.base import Solver
 from trainer.solvers.gradient_descent import GradientDescent
+from trainer.solvers.newton import Newton
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Stage
@@ -259,3 +262,74 @@ def test_a_server_that_refuses_is_a_sentence(tmp_path: Path, stage: Stage) -> No
     stage.connection.call("SET", stage.keys.promotions, "in the way")
     with pytest.raises(ServerUnavailable, match="move it aside"):
         fit_table(csv(tmp_path), "class", None, stage.settings)
+
+
+def spoilt(stage: Stage, run_id: str, *, redis: bool = False, file: bool = False) -> None:
+    """Damage a run's model in one store or both."""
+    if redis:
+        stage.connection.call("HSET", stage.keys.models, run_id, b"garbage")
+    if file:
+        (stage.miniflow.run(run_id).directory / "artifacts" / MODEL_ARTIFACT).write_bytes(b"garbage")
+
+
+@pytest.mark.parametrize(("redis", "file"), [(True, False), (False, True)])
+def test_promoting_production_again_restores_its_model_from_the_other_store(
+    tmp_path: Path, stage: Stage, redis: bool, file: bool
+) -> None:
+    report = fit_table(csv(tmp_path), "class", None, stage.settings)
+    sha256 = stage.miniflow.model(report.run_id).sha256
+    spoilt(stage, report.run_id, redis=redis, file=file)
+    assert promote_run(report.run_id, stage.settings) == report.production
+    assert stage.registry.model(report.run_id).sha256 == sha256
+    assert stage.miniflow.model(report.run_id).sha256 == sha256
+    assert stage.registry.production() == report.production
+
+
+def test_promoting_production_again_without_any_whole_copy_says_what_helps(tmp_path: Path, stage: Stage) -> None:
+    report = fit_table(csv(tmp_path), "class", None, stage.settings)
+    spoilt(stage, report.run_id, redis=True, file=True)
+    with pytest.raises(ModelFileError, match=r"no whole copy.*streamgauge fit.*streamgauge rollback"):
+        promote_run(report.run_id, stage.settings)
+
+
+def test_promoting_a_damaged_production_without_redis_says_what_helps(tmp_path: Path, alone: Settings) -> None:
+    report = fit_table(csv(tmp_path), "class", None, alone)
+    run = MiniFlow(alone.miniflow_path, "raisin").run(report.run_id)
+    (run.directory / "artifacts" / MODEL_ARTIFACT).write_bytes(b"garbage")
+    with pytest.raises(ModelFileError, match="no whole copy"):
+        promote_run(report.run_id, alone)
+
+
+def test_a_rollback_takes_whichever_copy_is_whole(tmp_path: Path, stage: Stage) -> None:
+    first = fit_table(csv(tmp_path), "class", None, stage.settings)
+    second = fit_table(csv(tmp_path), "class", None, stage.settings)
+    promote_run(second.run_id, stage.settings)
+    spoilt(stage, first.run_id, file=True)
+    assert rollback(stage.settings).run_id == first.run_id
+
+
+def test_a_fit_that_arrived_warns_of_nothing(tmp_path: Path, alone: Settings) -> None:
+    assert fit_table(csv(tmp_path), "class", None, alone).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("noise", "solver", "words"),
+    [
+        (0.0, Newton(c=float("inf")), "can be separated.*set inverse_l2 to a finite value"),
+        (1.0, Newton(max_steps=1), "newton stopped after 1 steps.*set inverse_l2"),
+        (1.0, GradientDescent(max_steps=3), "gradient-descent stopped after 3 steps.*set solver to newton"),
+    ],
+)
+def test_a_fit_that_did_not_arrive_warns_with_its_remedy(
+    tmp_path: Path, alone: Settings, noise: float, solver: Solver, words: str
+) -> None:
+    (warning,) = fit_table(csv(tmp_path, noise=noise), "class", None, alone, solver).warnings
+    assert re.search(words, warning)
+
+
+def test_a_table_in_which_no_feature_varies_is_refused(tmp_path: Path, alone: Settings) -> None:
+    path = tmp_path / "constant.csv"
+    path.write_text("a,b,class\n" + "1,2,yes\n1,2,no\n" * 20)
+    with pytest.raises(DataError, match="nothing to learn or to watch"):
+        fit_table(path, "class", None, alone)
+    assert list_runs(alone).runs == []

@@ -139,6 +139,8 @@ def test_card_profile_and_holdout_read_back(small_table: Table, tmp_path: Path) 
     assert card.converged
     assert (card.train_rows, card.holdout_rows, card.classes) == (48, 12, ("no", "yes"))
     profile = msgspec.json.decode(run.read_artifact("train_profile.json"), type=ProfileDocument)
+    assert profile.null_mean == pytest.approx(np.sqrt(2 / np.pi))
+    assert 0 < profile.null_standard_deviation < profile.null_mean
     assert profile.mean == fitted.file.profile.mean.tolist()
     holdout = read_holdout(run.read_artifact("holdout.npz"))
     assert np.array_equal(holdout.x, fitted.holdout.x)

@@ -76,7 +76,7 @@ def test_a_pipeline_without_a_model_waits_for_one(stage: Stage) -> None:
     service.step()
     assert stage.registry.production() is None
     run_id = stage.first_model()
-    service.step()
+    until(service, lambda: stage.registry.production() is not None)
     assert stage.production == run_id
 
 

@@ -1,0 +1,54 @@
+"""Attempts at one retrain event: noted where every trainer sees them, and claimed by one trainer at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from core.connection import Connection
+from core.keys import TRAINERS, PipelineKeys
+from core.scripts.script import Script
+
+#: Field of the production hash: the event that was last answered without replacing this production, and how many
+#: labelled rows there were, as ``<event id> <rows>``.
+FIELD = b"attempt"
+
+_claim = Script("claim_request", Path(__file__).parent)
+_note = Script("note_attempt", Path(__file__).parent)
+
+
+class Attempt(NamedTuple):
+    """The last attempt as it is noted; empty where there was none."""
+
+    noted: bytes
+
+    def rows(self, event_id: bytes) -> int:
+        """Labelled rows that the attempt at an event had, 0 where it was not the last one tried.
+
+        >>> Attempt(b"5-0 120").rows(b"5-0"), Attempt(b"5-0 120").rows(b"6-0")
+        (120, 0)
+        """
+        event, _, rows = self.noted.partition(b" ")
+        return int(rows) if event == event_id and rows.isdigit() else 0
+
+
+def last_attempt(connection: Connection, keys: PipelineKeys) -> Attempt:
+    """What is noted now."""
+    return Attempt(connection.call("HGET", keys.production, FIELD) or b"")
+
+
+def note_attempt(connection: Connection, keys: PipelineKeys, event_id: bytes, rows: int) -> None:
+    """Note an attempt; before the event is acknowledged, so that none is acknowledged unnoted."""
+    _note.run(connection, (keys.production,), (FIELD, b"%b %d" % (event_id, rows)))
+
+
+def claim_request(
+    connection: Connection, keys: PipelineKeys, consumer: str, event_id: bytes, seen: Attempt, epoch: int
+) -> bool:
+    """Make an acknowledged event pending for ``consumer``, unless something happened since the caller looked.
+
+    From then on it is an event like any other: held by one trainer, taken over if that one dies, acknowledged with
+    its answer.
+    """
+    arguments: tuple[str | bytes | int, ...] = (TRAINERS, consumer, event_id, FIELD, seen.noted, epoch)
+    return bool(_claim.run(connection, (keys.retrain, keys.production), arguments))
