@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from core.connection import CONNECTION_ERRORS, Connection, RedisError
+from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import streams_of
-from core.errors import StreamgaugeError
 from core.model_file import ModelFile
 from core.registry import Registry
 
@@ -97,7 +96,7 @@ class ModelWatcher:
                 self.look()
                 self._complaint = ""
                 self._wait()
-            except (RedisError, StreamgaugeError) as error:
+            except Exception as error:  # noqa: BLE001  (a watcher that ends would leave its scorer blind for good)
                 if str(error) != self._complaint and not isinstance(error, CONNECTION_ERRORS):
                     self._log.error("model not loaded", error=str(error))
                 self._complaint = str(error)
