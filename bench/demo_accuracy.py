@@ -8,12 +8,14 @@ would have kept by then, which are the rows of closed windows.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from core.drift_window import RetrainEvent
+from core.errors import DataError
 from core.model import LogisticModel
 from streamgauge.demo.stage import Pass, Stage, set_stage
 from streamgauge.demo.story import WINDOW_RECORDS
@@ -76,7 +78,10 @@ def main() -> None:
     figures = []
     with tempfile.TemporaryDirectory() as directory:
         for seed in range(options.seeds):
-            stage = set_stage(options.data, seed, Path(directory))
+            try:
+                stage = set_stage(options.data, seed, Path(directory))
+            except DataError as error:
+                sys.exit(f"streamgauge: {error}")
             before, during, after, promoted = accuracies(stage, options.drift)
             figures.append((before, during, after))
             verdict = "promoted" if promoted else "refused"

@@ -183,7 +183,9 @@ def _rate(connection: Connection, predictions: str, entries: int, rows: int) -> 
         if length > answered:
             answered, deadline_s = length, time.monotonic() + _PATIENCE_MS / 1000
         elif time.monotonic() > deadline_s:
-            raise UsageError(f"the reader answered {length} of {entries} entries and no more; look at its log")
+            raise UsageError(
+                f"the reader answered {length} of {entries} entries and no more; run the scorer by hand to see why"
+            )
         connection.call("XREAD", "BLOCK", 20, "STREAMS", "nobody writes here", "$")
     first, last = (
         entries_of(connection.call(command, predictions, *bounds, "COUNT", 1))[0].id

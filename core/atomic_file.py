@@ -29,8 +29,8 @@ def explained_failure(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, making its directory where there is none.
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Replace ``path`` by ``data``, making its directory where there is none; ``private``: for its owner alone.
 
     Steps: write a neighbour under a hidden random name, flush it to the disk, rename it over ``path``, flush the
     directory. A kill before the rename leaves the old content and a hidden file that no reader looks at.
@@ -44,7 +44,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         neighbour = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
-            with neighbour.open("xb") as file:
+            neighbour.touch(mode=0o600 if private else 0o666, exist_ok=False)
+            with neighbour.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -61,16 +61,7 @@ class EmbeddedServer:
         ServerUnavailable
             It does not start; the sentence names its log.
         """
-        for attempt in range(ATTEMPTS):
-            try:
-                self._start_once()
-            except (self._library.ValkeyServerError, OSError) as error:
-                if attempt == ATTEMPTS - 1:
-                    log = self._directory / "valkey.log"
-                    raise ServerUnavailable(f"the embedded server does not start; see its log {log}") from error
-                self._port = _free_port()
-            else:
-                break
+        self._start(move=True)
         return self
 
     @property
@@ -84,7 +75,7 @@ class EmbeddedServer:
             return False
         self._dismiss_guard()
         self._server.terminate()
-        self.start()
+        self._start(move=False)
         return True
 
     def stop(self) -> None:
@@ -92,6 +83,20 @@ class EmbeddedServer:
         self._dismiss_guard()
         if self._server is not None and self._server.is_running():
             self._server.stop()
+
+    def _start(self, *, move: bool) -> None:
+        """Try a few times; ``move`` to another port where the port is taken, or wait for it."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self._start_once()
+            except (self._library.ValkeyServerError, OSError) as error:
+                if attempt == ATTEMPTS - 1:
+                    log = self._directory / "valkey.log"
+                    raise ServerUnavailable(f"the embedded server does not start; see its log {log}") from error
+                if move:
+                    self._port = _free_port()
+            else:
+                return
 
     def _start_once(self) -> None:
         config = {"appendonly": "yes", "appendfsync": "everysec"}

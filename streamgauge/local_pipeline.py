@@ -75,13 +75,12 @@ class LocalPipeline:
             service.wait()
 
     def revive(self, say: Callable[[str], None]) -> None:
-        """Start again what has died."""
+        """Start again what has died, without waiting for it; what dies again and again, after growing pauses."""
         for service in self.services:
-            if not service.running():
+            if not service.running() and service.may_start():
                 status = service.wait()
                 say(f"the {service.module} ended with status {status} and starts again; see {service.log_path}")
                 service.start()
-                service.wait_for("listening")
 
     def __enter__(self) -> Self:
         return self

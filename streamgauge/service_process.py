@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from core.errors import UsageError
@@ -17,6 +18,9 @@ from core.settings import ENVIRONMENT_PREFIX
 START_S = 60.0
 #: How long it may take to finish its batch and end.
 STOP_S = 15.0
+#: Pause before a service that died is started again; doubled at each death, forgotten when it lived for long.
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -41,25 +45,31 @@ class ServiceProcess:
         self.module = module
         self.log_path = log_path
         self.http = ""
-        self._options = {**options, "stop_with_stdin": "true"}
+        self._settings = {
+            ENVIRONMENT_PREFIX + name.upper(): str(value)
+            for name, value in {**options, "stop_with_stdin": True}.items()
+        }
         self._shielded = shielded
+        self._started_s = 0.0
+        self._pause_s = FIRST_PAUSE_S
         self._events: queue.Queue[dict[str, str]] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process; returns at once."""
-        command = [sys.executable, "-m", self.module]
-        for name, value in self._options.items():
-            command += ["--" + name.replace("_", "-"), str(value)]
+        """Start the process; returns at once. Its settings travel in the environment, which no other user sees."""
+        now_s = time.monotonic()
+        lived_long = now_s - self._started_s > LONGEST_PAUSE_S
+        self._pause_s = FIRST_PAUSE_S if lived_long else min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._started_s = now_s
         self._events = queue.Queue()
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own module with our own options)
-                command,
+                [sys.executable, "-m", self.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.log_path.parent if self._shielded else None,
-                env=_shielded_environment() if self._shielded else None,
+                env={**(_shielded_environment() if self._shielded else os.environ), **self._settings},
             )
         threading.Thread(target=self._listen, args=(self._process, self._events), daemon=True).start()
 
@@ -83,6 +93,15 @@ class ServiceProcess:
             self.http = said["http"]
             if said["event"] == event:
                 return self.http
+
+    def may_start(self) -> bool:
+        """Whether the pause since its last start is over."""
+        return time.monotonic() - self._started_s >= self._pause_s
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, once started."""
+        return None if self._process is None else self._process.pid
 
     def running(self) -> bool:
         """Whether the process is alive."""

@@ -53,7 +53,7 @@ def locked(name: str) -> Iterator[None]:
 
 def announce_running(running: Running) -> None:
     """Tell the other commands where the server is; only while holding the lock ``up``."""
-    write_atomically(_path(), msgspec.json.encode(running))
+    write_atomically(_path(), msgspec.json.encode(running), private=True)
 
 
 def withdraw_running() -> None:

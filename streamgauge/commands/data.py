@@ -29,7 +29,9 @@ QUIET_S = 0.5
 def produce(
     file: SourceFile,
     rate: Annotated[float | None, typer.Option(help="Records a second; unset: as fast as they are read.")] = None,
-    block: Annotated[int | None, typer.Option(help="Pack this many rows into an entry: 25 times faster.")] = None,
+    block: Annotated[
+        int | None, typer.Option(help="Pack this many rows into an entry, which is much faster.")
+    ] = None,
     label: Annotated[
         str | None, typer.Option(help="Column whose value travels with the record as its label.")
     ] = None,

@@ -73,13 +73,13 @@ def runs(
     if as_json:
         typer.echo(msgspec.json.encode(listed).decode())
         return
-    grid = Grid("run", "UTC", "reason", "outcome", "log-loss", "accuracy", "", box=None, pad_edge=False)
+    grid = Grid("run", "", "UTC", "reason", "outcome", "log-loss", "accuracy", box=None, pad_edge=False)
     for column in grid.columns:
         column.no_wrap = True
     for run in listed:
         started = datetime.fromtimestamp(run.started_ts_ms / 1000, tz=UTC).strftime("%m-%d %H:%M")
         figures = (_figure(run.metrics.get(name)) for name in ("validation_loss", "validation_accuracy"))
-        grid.add_row(run.run_id, started, run.reason, run.outcome or "unfinished", *figures, run.role)
+        grid.add_row(run.run_id, run.role, started, run.reason, run.outcome or "unfinished", *figures)
     Console().print(grid if listed else "no runs yet; train one with streamgauge fit")
 
 

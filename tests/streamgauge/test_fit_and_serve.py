@@ -8,10 +8,18 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pytest import approx  # noqa: PT013  (reads as the claim it makes)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def readme_example() -> tuple[dict[str, float], dict[str, Any]]:
+    """What the README sends with curl, and what it shows as the answer."""
+    lines = (Path(__file__).resolve().parents[2] / "README.md").read_text().splitlines()
+    (number,) = (number for number, line in enumerate(lines) if line.startswith("$ curl"))
+    return json.loads(lines[number].split("'")[1]), json.loads(lines[number + 1])
 
 
 def test_two_commands_train_and_serve(run: Run, raisin_csv: Path, tmp_path: Path) -> None:
@@ -20,15 +28,7 @@ def test_two_commands_train_and_serve(run: Run, raisin_csv: Path, tmp_path: Path
     report = json.loads(fitted.stdout)
     assert report["promoted"]
     assert report["validation"]["accuracy"] > 0.8
-    record = {
-        "Area": 87524,
-        "MajorAxisLength": 442.24,
-        "MinorAxisLength": 253.29,
-        "Eccentricity": 0.8197,
-        "ConvexArea": 90546,
-        "Extent": 0.7587,
-        "Perimeter": 1184.04,
-    }
+    record, shown = readme_example()
     with subprocess.Popen(
         [sys.executable, "-m", "scorer", "--http-port", "0"],
         cwd=tmp_path,
@@ -49,6 +49,9 @@ def test_two_commands_train_and_serve(run: Run, raisin_csv: Path, tmp_path: Path
     assert list(prediction) == ["pred", "p_class1", "logit", "bias", "feature_contrib_logit", "model"]
     assert prediction["model"] == report["run_id"]
     assert list(prediction["feature_contrib_logit"]) == list(record)
+    assert list(prediction) == list(shown)
+    for name in ("pred", "p_class1", "logit", "bias", "feature_contrib_logit"):
+        assert prediction[name] == approx(shown[name], rel=1e-9), name
     total = prediction["bias"] + sum(prediction["feature_contrib_logit"].values())
     assert prediction["logit"] == approx(total, rel=1e-12)
 
