@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,99 +11,16 @@ from core.entry import entries_of, field_map
 from core.errors import ServerUnavailable, StreamError
 from core.redis_registry import RedisRegistry
 from core.settings import Settings
-from trainer.attempt import claim_request, last_attempt, note_attempt
+from tests.trainer.turning import counted, misleading, until
 from trainer.holdout import HOLDOUT_ARTIFACT, read_holdout
-from trainer.open_request import due_again
 from trainer.retraining import retrain
 from trainer.seeding import SEEDED
 from trainer.service import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from tests.trainer.conftest import Stage
 
 FIRST_MS = 1_700_000_000_000
-
-
-def until(service: Trainer, reached: Callable[[], bool], steps: int = 40) -> None:
-    """Turn a trainer; each step waits on the stream for half a second at most."""
-    for _ in range(steps):
-        if reached():
-            return
-        service._next_look_s = 0.0
-        service.step()
-    assert reached()
-
-
-def misleading(stage: Stage) -> None:
-    """A drift event with 200 labels; those that train say the opposite of those that judge."""
-    ids, y = stage.drifted(labels=0, n=200, shift=0.0)
-    stage.label(ids[:160], 1 - y[:160])
-    stage.label(ids[160:], y[160:])
-    stage.drift_event()
-
-
-def counted(service: Trainer, outcome: str) -> float | None:
-    pipeline = service.settings.pipeline
-    name = "streamgauge_training_runs_total"
-    return service.telemetry.registry.get_sample_value(name, {"pipeline": pipeline, "outcome": outcome})
-
-
-def test_production_is_seeded_from_miniflow(stage: Stage) -> None:
-    run_id = stage.first_model()
-    service = stage.started()
-    assert stage.production == run_id
-    assert stage.registry.model(run_id).sha256 == stage.miniflow.model(run_id).sha256
-    assert stage.registry.history(1)[0].reason == SEEDED
-    assert stage.files.production() == stage.registry.production()
-    labels = {"pipeline": service.settings.pipeline, "run_id": run_id}
-    assert service.telemetry.registry.get_sample_value("streamgauge_production_info", labels) == 1
-    assert service.not_ready() is None
-
-
-def test_two_trainers_seed_once(stage: Stage) -> None:
-    stage.first_model()
-    stage.started()
-    stage.started()
-    assert len(stage.registry.history(10)) == 1
-
-
-def test_a_pipeline_without_a_model_waits_for_one(stage: Stage) -> None:
-    service = stage.started()
-    service.step()
-    assert stage.registry.production() is None
-    run_id = stage.first_model()
-    until(service, lambda: stage.registry.production() is not None)
-    assert stage.production == run_id
-
-
-def test_redis_decides_and_the_file_follows(stage: Stage) -> None:
-    run_id = stage.first_model()
-    stage.registry.promote(run_id, stage.miniflow.model(run_id), 0, "by hand")
-    stage.registry.promote(run_id, stage.miniflow.model(run_id), 1, "by hand")
-    stage.started()
-    assert stage.files.production() == stage.registry.production()
-    stage.registry.promote(run_id, stage.miniflow.model(run_id), 2, "by hand")
-    stage.trainers[0].step()
-    assert stage.files.production() == stage.registry.production()
-
-
-def test_model_bytes_that_redis_lost_are_put_back(stage: Stage) -> None:
-    run_id = stage.first_model()
-    stage.started()
-    stage.connection.call("DEL", stage.keys.models)
-    stage.started()
-    assert stage.registry.model(run_id).sha256 == stage.miniflow.model(run_id).sha256
-
-
-def test_a_damaged_run_cannot_seed_and_is_said(stage: Stage) -> None:
-    run_id = stage.first_model()
-    stage.miniflow.run(run_id).directory.joinpath("artifacts/model/model.npz").write_bytes(b"PK")
-    service = stage.trainer()
-    with pytest.raises(Exception, match="MiniFlow cannot give one"):
-        service.start()
 
 
 def test_a_running_trainer_answers_a_drift_with_a_promotion(stage: Stage) -> None:
@@ -226,85 +142,6 @@ def test_a_refused_candidate_leaves_production_as_it_is(stage: Stage) -> None:
     assert "not better than production" in run.meta.detail
     assert run.summary().has_model
     assert counted(service, "refused") == 1
-
-
-def test_too_few_labels_are_an_answer_and_more_of_them_another(stage: Stage) -> None:
-    first = stage.first_model()
-    service = stage.started()
-    ids, y = stage.drifted(labels=20)
-    stage.drift_event()
-    until(service, lambda: stage.outcomes() == ["too_few_labels"])
-    assert (stage.production, stage.pending()) == (first, 0)
-    stage.label(ids[20:99], y[20:99])
-    service._next_look_s = 0.0
-    service.step()
-    assert stage.outcomes() == ["too_few_labels"]
-    stage.label(ids[99:300], y[99:300])
-    until(service, lambda: stage.production != first)
-    assert stage.outcomes() == ["too_few_labels", "promoted"]
-    assert len({run.params["event_id"] for run in stage.answers()}) == 1
-
-
-def test_a_refused_request_is_tried_again_when_labels_grew_by_half(stage: Stage) -> None:
-    first = stage.first_model()
-    service = stage.started()
-    misleading(stage)
-    until(service, lambda: stage.outcomes() == ["refused"])
-    ids, y = stage.drifted(labels=99, prefix="e", first_ms=FIRST_MS + 1_000)
-    service._next_look_s = 0.0
-    service.step()
-    assert stage.outcomes() == ["refused"]
-    stage.label(ids[99:], y[99:])
-    until(service, lambda: stage.production != first)
-    assert stage.outcomes() == ["refused", "promoted"]
-
-
-@pytest.mark.parametrize(
-    ("labelled", "attempted", "due"),
-    [(99, 0, False), (100, 0, True), (100, 99, True), (149, 100, False), (150, 100, True), (0, 0, False)],
-)
-def test_when_a_request_is_due_again(labelled: int, attempted: int, due: bool) -> None:
-    assert due_again(labelled, attempted, 100) is due
-
-
-def test_a_restart_in_between_does_not_forget_the_request(stage: Stage) -> None:
-    first = stage.first_model()
-    service = stage.started()
-    ids, y = stage.drifted(labels=20)
-    stage.drift_event()
-    until(service, lambda: stage.outcomes() == ["too_few_labels"])
-    stage.trainers.remove(service)
-    service.close()
-    service.http.close()
-    stage.label(ids[20:300], y[20:300])
-    restarted = stage.started()
-    until(restarted, lambda: stage.production != first)
-    assert stage.outcomes() == ["too_few_labels", "promoted"]
-
-
-def test_a_restart_does_not_repeat_an_attempt_without_new_labels(stage: Stage) -> None:
-    stage.first_model()
-    service = stage.started()
-    misleading(stage)
-    until(service, lambda: stage.outcomes() == ["refused"])
-    restarted = stage.started()
-    restarted.step()
-    assert stage.outcomes() == ["refused"]
-
-
-@pytest.mark.parametrize("episode", [None, 9])
-def test_a_request_ends_with_its_episode(stage: Stage, episode: int | None) -> None:
-    first = stage.first_model()
-    service = stage.started()
-    ids, y = stage.drifted(labels=20)
-    stage.drift_event()
-    until(service, lambda: stage.outcomes() == ["too_few_labels"])
-    stage.window(episode, number=4)
-    stage.label(ids[20:300], y[20:300])
-    service._next_look_s = 0.0
-    service.step()
-    assert stage.outcomes() == ["too_few_labels"]
-    assert stage.production == first
 
 
 def test_a_candidate_is_superseded_when_production_changed_meanwhile(
@@ -451,21 +288,6 @@ def test_the_schedule_asks_once_of_two_trainers(stage: Stage) -> None:
     assert two.telemetry.registry.get_sample_value(name, labels) is None
 
 
-def test_a_flush_is_survived(stage: Stage) -> None:
-    first = stage.first_model()
-    service = stage.trainer()
-    with stage.running(service):
-        stage.next_promotion()
-        stage.connection.call("FLUSHALL")
-        again = stage.next_promotion()
-        assert field_map(again.fields)[b"reason"].decode() == SEEDED
-        assert stage.production == first
-        stage.drifted(labels=300)
-        stage.drift_event()
-        stage.next_promotion(again.id)
-    assert stage.outcomes() == ["promoted"]
-
-
 def test_unusable_labels_are_set_aside_by_the_service(stage: Stage) -> None:
     stage.first_model()
     service = stage.started()
@@ -496,102 +318,6 @@ def test_old_model_files_are_pruned(stage: Stage) -> None:
 def test_without_redis_there_is_no_trainer() -> None:
     with pytest.raises(ServerUnavailable, match="redis_url"):
         Trainer(Settings())
-
-
-def test_an_event_without_any_run_on_this_disk_is_still_answered(stage: Stage) -> None:
-    first = stage.first_model()
-    service = stage.started()
-    shutil.rmtree(stage.miniflow.run(first).directory)
-    stage.drifted(labels=300)
-    stage.drift_event()
-    until(service, lambda: stage.production != first)
-    assert "old_holdout_rows" not in stage.answers()[0].summary().metrics
-
-
-def open_again(stage: Stage) -> tuple[Trainer, Trainer]:
-    """Two trainers, and a request that one of them answered and that became due again."""
-    stage.first_model()
-    one, two = stage.started(takeover_idle_ms=15_000), stage.started(takeover_idle_ms=15_000)
-    ids, y = stage.drifted(labels=20)
-    stage.drift_event()
-    until(one, lambda: stage.outcomes() == ["too_few_labels"])
-    stage.label(ids[20:300], y[20:300])
-    return one, two
-
-
-def test_a_request_that_is_due_again_is_answered_by_one_of_two_trainers(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, two = open_again(stage)
-
-    def meanwhile(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.undo()
-        two._next_look_s = 0.0
-        two.step()  # while the first is at it
-        return retrain(*arguments, **options)
-
-    monkeypatch.setattr("trainer.answer.retrain", meanwhile)
-    until(one, lambda: len(stage.outcomes()) > 1)
-    two._next_look_s = 0.0
-    two.step()
-    assert stage.outcomes() == ["too_few_labels", "promoted"]
-    assert stage.pending() == 0
-
-
-def test_a_trainer_that_looked_before_the_other_answered_does_not_answer_again(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, two = open_again(stage)
-    ids, y = stage.drifted(labels=0, n=200, shift=0.0, prefix="m", first_ms=FIRST_MS + 1_000)
-    stage.label(ids[:100], 1 - y[:100])
-    stage.label(ids[100:], 1 - y[100:])
-    claim = claim_request
-
-    def too_late(*arguments: Any) -> bool:
-        monkeypatch.undo()
-        until(one, lambda: len(stage.outcomes()) > 1)
-        return claim(*arguments)
-
-    monkeypatch.setattr("trainer.service.claim_request", too_late)
-    two._next_look_s = 0.0
-    two.step()
-    assert len(stage.outcomes()) == 2
-    assert stage.pending() == 0
-
-
-def test_a_trainer_that_dies_over_a_request_tried_again_leaves_it_to_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, _ = open_again(stage)
-
-    def die(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(RedisRegistry, "promote", die)
-        with pytest.raises(KeyboardInterrupt):
-            until(one, lambda: False)
-    assert stage.pending() == 1
-    heir = stage.started()
-    until(heir, lambda: "promoted" in stage.outcomes())
-    assert stage.pending() == 0
-
-
-def test_an_attempt_is_noted_where_other_machines_see_it(stage: Stage, tmp_path: Path) -> None:
-    stage.first_model()
-    service = stage.started()
-    misleading(stage)
-    until(service, lambda: stage.outcomes() == ["refused"])
-    elsewhere = stage.started(miniflow=str(tmp_path / "elsewhere"))
-    elsewhere.step()
-    assert counted(elsewhere, "refused") is None
-    assert stage.pending() == 0
-
-
-def test_noting_an_attempt_does_not_make_up_a_production_that_was_lost(stage: Stage) -> None:
-    note_attempt(stage.connection, stage.keys, b"5-0", 120)
-    assert stage.registry.production() is None
-    assert last_attempt(stage.connection, stage.keys).rows(b"5-0") == 0
 
 
 def test_production_is_asked_for_once_a_second_not_in_every_step(
