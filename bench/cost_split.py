@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bench.table import FEATURES, make_model, make_rows
+from bench.table import make_model, make_rows
 from core.connection import Connection
 from core.group_reader import GroupReader
 from core.keys import SCORERS, PipelineKeys
@@ -14,6 +14,7 @@ from core.record_encoder import encode_block, encode_plain
 from core.scoring import score_batch
 from core.scripts.commit import EntryResult, commit
 from core.settings import Settings
+from streamgauge.demo.raisin_like import FEATURES
 
 #: Entries measured in each form.
 ENTRIES = 20_000

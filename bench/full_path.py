@@ -20,13 +20,14 @@ from rich.progress import Progress
 
 from bench.cost_split import cost_split
 from bench.report import Report
-from bench.table import FEATURES, make_model, make_rows
+from bench.table import make_model, make_rows
 from core.connection import Connection
 from core.entry import entries_of, parse_entry_id
 from core.errors import UsageError
 from core.keys import PipelineKeys
 from core.record_encoder import encode_block, encode_plain
 from core.redis_registry import RedisRegistry
+from streamgauge.demo.raisin_like import FEATURES
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 #: Rows of a block in each row of the table; 0 is plain records.

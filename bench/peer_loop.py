@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import redis
 
-from bench.table import FEATURES, make_rows
+from bench.table import make_rows
 from core.model import Floats
+from streamgauge.demo.raisin_like import FEATURES
 
 
 def main(url: str, records: str, predictions: str, count: int, whole: bool, seed: int) -> None:
