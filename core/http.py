@@ -14,6 +14,7 @@ import msgspec
 import waitress.server
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
 
 from core.errors import UsageError
 
@@ -23,8 +24,14 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 #: A client that has not sent its whole request by then, or asks for nothing more, is cut off.
 CHANNEL_TIMEOUT_S = 30
+#: A client that has sent nothing at all is cut off sooner: its first byte comes with the connection as a rule, so
+#: silence is a port scan or a forgotten socket, and each one keeps a place that a probe may need.
+SILENT_S = 5
 #: How often that is looked at.
-CLEANUP_EVERY_S = 5
+CLEANUP_EVERY_S = 1
+#: Most connections at once, well below the 1,024 files that a process may usually have open. The listening socket
+#: and the server's own trigger count, too.
+MAX_CONNECTIONS = 512
 #: How long an end waits for requests that are being answered.
 CLOSE_S = 2.0
 _THREADS = 4
@@ -37,6 +44,7 @@ _STATUS = {
     404: "404 Not Found",
     405: "405 Method Not Allowed",
     413: "413 Content Too Large",
+    431: "431 Request Header Fields Too Large",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }
@@ -66,10 +74,44 @@ def error_response(status: int, sentence: str) -> Response:
     return json_response(status, {"error": sentence})
 
 
+class _JsonError:
+    """What waitress refuses by itself, in the form of every other error. It asks for code, reason and answer."""
+
+    def __init__(self, code: int, reason: str, sentence: str) -> None:
+        self.code = code
+        self.reason = reason
+        self.body = {
+            413: f"the body is larger than {MAX_BODY_BYTES} bytes",
+            431: f"the head of the request is larger than {MAX_HEADER_BYTES} bytes",
+        }.get(code, sentence)
+
+    def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Status line, headers, body."""
+        answer = error_response(self.code, self.body)
+        status = _STATUS.get(self.code, f"{self.code} {self.reason}")
+        return status, [("Content-Type", answer.content_type)], answer.body
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
+    """Answers a request that waitress refused."""
+
+    def execute(self) -> None:
+        """Answer in JSON."""
+        error = self.request.error
+        self.request.error = _JsonError(error.code, error.reason, error.body)
+        super().execute()
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """A client's connection. Its silence counts from a request's first byte: dripping does not keep it open."""
 
+    error_task_class = _ErrorTask
     _began_s = 0.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # the first byte sets it to its own time
+        self.last_activity -= max(0, self.adj.channel_timeout - SILENT_S)
 
     def received(self, data: bytes) -> bool:
         """Take bytes of a request."""
@@ -99,7 +141,8 @@ class HttpServer:
             sockets=[listener],
             threads=_THREADS,
             max_request_body_size=MAX_BODY_BYTES + 1,  # waitress refuses that size itself
-            max_request_header_size=MAX_HEADER_BYTES,
+            max_request_header_size=MAX_HEADER_BYTES + 1,  # as above
+            connection_limit=MAX_CONNECTIONS,
             channel_timeout=timeout_s,
             cleanup_interval=min(CLEANUP_EVERY_S, timeout_s),
             asyncore_use_poll=True,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from core.connection import Connection, ServerError
-from core.entry import entries_of, field_map, parse_entry_id
+from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
 from core.keys import PartitionKeys
 from core.read_size import ReadSize
 
@@ -15,6 +15,8 @@ from core.read_size import ReadSize
 #: least it can be, and the age of the oldest entry tells the rest.
 MAX_COUNTED = 100_000
 MAX_COUNTED_BYTES = 8 * 1024 * 1024
+#: No entry comes after this one; the server refuses to look.
+_LARGEST = EntryId(2**64 - 1, 2**64 - 1)
 
 
 class StreamLag(msgspec.Struct, frozen=True):
@@ -44,8 +46,8 @@ def _group_lag(
     connection: Connection, partition: PartitionKeys, group: dict[bytes, Any], now_ms: int
 ) -> StreamLag:
     name, last = group[b"name"], group[b"last-delivered-id"]
-    unread = connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", 1)
-    oldest = parse_entry_id(unread[0][0]).ms if unread else None
+    unread = _after(connection, partition, last, 1)
+    oldest = parse_entry_id(unread[0].id).ms if unread else None
     pending = int(group[b"pending"])
     if pending:
         summary = connection.call("XPENDING", partition.records, name)
@@ -63,8 +65,7 @@ def _count_after(connection: Connection, partition: PartitionKeys, last: bytes) 
     size = ReadSize(MAX_COUNTED_BYTES // 8)
     count = count_bytes = 0
     while count < MAX_COUNTED and count_bytes < MAX_COUNTED_BYTES:
-        reply = connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", size.entries)
-        entries = entries_of(reply)
+        entries = _after(connection, partition, last, size.entries)
         if not entries:
             break
         size.learn(entries)
@@ -72,3 +73,10 @@ def _count_after(connection: Connection, partition: PartitionKeys, last: bytes) 
         count_bytes += sum(entry.size_bytes for entry in entries)
         last = entries[-1].id
     return count
+
+
+def _after(connection: Connection, partition: PartitionKeys, last: bytes, count: int) -> list[Entry]:
+    """The next entries; none in a stream whose ids are used up."""
+    if parse_entry_id(last) == _LARGEST:
+        return []
+    return entries_of(connection.call("XRANGE", partition.records, b"(" + last, "+", "COUNT", count))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.connection import Connection, ServerError
-from core.entry import field_map
+from core.entry import EntryId, field_map
 from core.keys import MONITORS, PartitionKeys
+from core.last_id import last_id
 from monitor.state import Position
 
 
@@ -28,3 +29,9 @@ def first_position(connection: Connection, partition: PartitionKeys) -> Position
     """Before every entry; entries trimmed before there was a monitor count as read, or the lag would keep them."""
     info = field_map(connection.call("XINFO", "STREAM", partition.records))
     return Position(entries=max(0, int(info[b"entries-added"]) - int(info[b"length"])))
+
+
+def made_anew(connection: Connection, partition: PartitionKeys, position: EntryId) -> EntryId | None:
+    """The last id of a stream that never reached a position, which an older one did; None where it is the same."""
+    last = last_id(connection, partition.records)
+    return last if position > last else None

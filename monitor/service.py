@@ -12,10 +12,10 @@ import msgspec
 
 from core.connection import Connection
 from core.drift_window import DriftWindow
-from core.entry import entries_of
+from core.entry import EntryId, entries_of
 from core.errors import RecordError, ServerUnavailable, StreamError
 from core.fields import decode_fields
-from core.keys import MONITORS
+from core.keys import MONITORS, PartitionKeys
 from core.merged_reader import MergedReader
 from core.number import shown
 from core.pipeline_config import PipelineConfig, agree
@@ -25,7 +25,7 @@ from core.service import Service
 from core.settings import Settings
 from core.stream_lag import stream_lags
 from monitor.display import Display
-from monitor.marker import create_marker, first_position, move_marker
+from monitor.marker import create_marker, first_position, made_anew, move_marker
 from monitor.model_timeline import ModelTimeline
 from monitor.poison import PoisonGuard
 from monitor.publication import write_window
@@ -55,6 +55,7 @@ class Monitor(Service):
         self._keys = settings.keys
         self._config: PipelineConfig
         self._reader: MergedReader
+        self._read_to: dict[int, EntryId] = {}  # of each partition, as far as this process read it
         self._timeline: ModelTimeline
         self._engine: WindowEngine | None = None
         self._guard: PoisonGuard | None = None
@@ -113,19 +114,35 @@ class Monitor(Service):
         self._guard = self._guard or PoisonGuard(self._connection, self._keys, self.settings, self.log)
         read_bytes = 1 if self._guard.careful else self.settings.read_bytes  # 1: as few entries as can be
         self._reader = MergedReader(self._connection, self._config.partitions, read_bytes)
-        positions = dict(state.positions)
         for partition in self._config.partitions:
             create_marker(self._connection, partition)
-            if partition.number not in positions:
-                positions[partition.number] = first_position(self._connection, partition)
-            self._reader.seek(partition.number, positions[partition.number].done)
-        state = msgspec.structs.replace(state, positions=positions)
+            state = self._with_position(state, partition)
+            self._reader.seek(partition.number, state.positions[partition.number].done)
+        self._read_to = {number: position.done for number, position in state.positions.items()}
         self._move_markers(state)
         self._engine = WindowEngine(self.settings, state, self._timeline)
         self._window, self._obstacle = state.window, None
         self._show_newest()
         self.log.info("continuing", window=state.window, model=state.model)
         return True
+
+    def _with_position(self, state: MonitorState, partition: PartitionKeys) -> MonitorState:
+        """The state with a position in this partition: the stored one, or the beginning of a new stream."""
+        position, episode = state.positions.get(partition.number), state.episode
+        last = None if position is None else made_anew(self._connection, partition, position.entry_id)
+        if position is not None and last is None:
+            return state
+        if position is not None and last is not None:
+            self.log.warning(
+                "the records stream was made anew; it is read from its beginning",
+                stream=partition.records,
+                position=str(position.entry_id),
+                last=str(last),
+            )
+            # a cooldown counts by ids, and would last until the new ones get to where the old ones were
+            episode = msgspec.structs.replace(episode, last_opened_ms=None)
+        positions = {**state.positions, partition.number: first_position(self._connection, partition)}
+        return msgspec.structs.replace(state, positions=positions, episode=episode)
 
     def _stored_state(self) -> MonitorState:
         window, data = self._connection.call("HMGET", self._keys.monitor, "window", "state")
@@ -142,6 +159,7 @@ class Monitor(Service):
         assert engine is not None  # noqa: S101  (step loads it first; for the type checker)
         assert guard is not None  # noqa: S101  (as above)
         read = self._reader.read(BLOCK_MS)
+        self._read_to |= {item.partition: item.id for item in read.entries}
         self._timeline.refresh()
         for part in guard.parts(read.entries):
             if not self._write_all(engine.feed(part)):
@@ -186,6 +204,13 @@ class Monitor(Service):
             trim(self._connection, self._keys.drift, *DRIFT)
             trim(self._connection, self._keys.samples, *SAMPLES)
 
+    def _read_beyond_the_end(self) -> bool:
+        """Whether a stream ends before what was read of it, though its group is there: another monitor made it."""
+        return any(
+            made_anew(self._connection, partition, self._read_to[partition.number]) is not None
+            for partition in self._config.partitions
+        )
+
     def _show_backlog(self) -> None:
         lags = stream_lags(self._connection, self._config.partitions)
         self._display.show_lags(lags)
@@ -193,6 +218,8 @@ class Monitor(Service):
         if len(marked) < len(self._config.partitions):
             self.log.warning("the marker group is gone", group=MONITORS)
             self._engine = None  # a flush took it, or a hand: look at what is stored, and make it again
+        if self._engine is not None and self._read_beyond_the_end():
+            self._engine = None  # loading says that the stream is new, or finds the stored position still good
         production = self._timeline.production()
         if production is None:
             self.telemetry.production_info.clear()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from core.connection import Connection, ServerError
 from core.entry import ORIGIN, Entry, EntryId, entries_of, field_map, parse_entry_id
 from core.keys import SCORERS, PartitionKeys
+from core.last_id import last_id
 from core.read_size import ReadSize
 from core.scripts.script import Script
 
@@ -21,6 +22,8 @@ from core.scripts.script import Script
 _READ_BYTES = 2 * 1024 * 1024
 #: After every entry.
 _END = "+"
+#: No entry comes after this one; the server refuses to look.
+_LARGEST = EntryId(2**64 - 1, 2**64 - 1)
 
 _script = Script("restore_group", Path(__file__).parent)
 
@@ -31,6 +34,7 @@ class Recovered(NamedTuple):
     start: str  #: the last entry that it takes as handed out
     answered_entries: int  #: how many after the stored floor had a result
     open_entries: int  #: how many up to ``start`` had none; they are pending
+    dropped_floor: str | None  #: the stored floor, where it was of an older stream
 
 
 def recover_group(
@@ -41,6 +45,9 @@ def recover_group(
     It starts at the stored floor, or at the beginning; where results say that later entries were answered, behind
     the last of those, with the unanswered ones before it pending. Results beyond their retention are not known:
     only the floor, which the scorers' trimming keeps, can tell that their records were answered.
+
+    A floor beyond the last id that the stream gave out is of an older stream, and so are the results: this one is
+    read from its beginning, and the floor is dropped with the group's creation.
     """
     made, recovered = -1, None
     while made < 0:
@@ -54,10 +61,13 @@ def _try_to_recover(
     connection: Connection, partition: PartitionKeys, consumer: str, idle_ms: int
 ) -> tuple[int, Recovered]:
     """What the script returned, and how the group is created if that is 1."""
-    seen = [_last_id(connection, stream) for stream in (partition.predictions, partition.rejected)]
-    floor = connection.call("GET", partition.floor)
-    start = (_record_id(floor or b"") or ORIGIN).before
-    answered = _answered(connection, partition, start)
+    seen = [str(last_id(connection, stream)) for stream in (partition.predictions, partition.rejected)]
+    floor = _record_id(connection.call("GET", partition.floor) or b"") or ORIGIN
+    records_last = last_id(connection, partition.records)
+    anew = floor.before > records_last  # the floor itself is one further where all was handed out
+    start = ORIGIN if anew else floor.before
+    # what results say of later ids is of an older stream
+    answered = set() if anew else {i for i in _answered(connection, partition, start) if i <= records_last}
     position = start
     opened: list[bytes] = []
     if answered:
@@ -65,9 +75,11 @@ def _try_to_recover(
             position = parse_entry_id(entry.id)
             if position not in answered:
                 opened.append(entry.id)
-    keys = (partition.records, partition.predictions, partition.rejected)
-    made = _script.run(connection, keys, (SCORERS, str(position), consumer, idle_ms, *seen, *opened))
-    return int(made), Recovered(str(position), len(answered), len(opened))
+    keys = (partition.records, partition.predictions, partition.rejected, *((partition.floor,) if anew else ()))
+    made = _script.run(
+        connection, keys, (SCORERS, str(position), consumer, idle_ms, *seen, str(records_last), *opened)
+    )
+    return int(made), Recovered(str(position), len(answered), len(opened), str(floor) if anew else None)
 
 
 def _group_exists(connection: Connection, stream: str) -> bool:
@@ -78,16 +90,6 @@ def _group_exists(connection: Connection, stream: str) -> bool:
             return False
         raise
     return any(field_map(group).get(b"name") == SCORERS.encode() for group in groups)
-
-
-def _last_id(connection: Connection, stream: str) -> bytes:
-    """The last id that a stream gave out, which trimming leaves alone; 0-0 where there is no such stream."""
-    try:
-        return bytes(field_map(connection.call("XINFO", "STREAM", stream))[b"last-generated-id"])
-    except ServerError as error:
-        if "no such key" in str(error):
-            return b"0-0"
-        raise
 
 
 def _answered(connection: Connection, partition: PartitionKeys, start: EntryId) -> set[EntryId]:
@@ -113,7 +115,7 @@ def _record_id(text: bytes) -> EntryId | None:
 def _entries(connection: Connection, stream: str, after: EntryId, last: str) -> Iterator[Entry]:
     """Entries of a stream after one id and up to another, in reads of a bounded size."""
     size = ReadSize(_READ_BYTES)
-    while True:
+    while after != _LARGEST:
         entries = entries_of(connection.call("XRANGE", stream, f"({after}", last, "COUNT", size.entries))
         if not entries:
             return

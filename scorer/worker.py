@@ -80,6 +80,12 @@ class Worker:
                 self._connection, partition, self._reader.consumer, self._settings.takeover_idle_ms
             )
             if recovered is not None:
+                if recovered.dropped_floor is not None:
+                    self._log.warning(
+                        "the records stream was made anew; it is read from its beginning",
+                        stream=partition.records,
+                        floor=recovered.dropped_floor,
+                    )
                 self._log.info(
                     "group created",
                     group=SCORERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import logging
@@ -80,21 +81,86 @@ def test_head_has_the_headers_of_get_and_no_body(client: http.client.HTTPConnect
     assert (response.status, response.headers["Content-Length"], response.read()) == (200, "12", b"")
 
 
+def _refusal(response: http.client.HTTPResponse) -> tuple[int, str]:
+    """Status and sentence of what the server refuses before a route sees it."""
+    assert response.headers["Content-Type"] == "application/json"
+    return response.status, json.loads(response.read())["error"]
+
+
 def test_a_body_over_the_limit_is_413(client: http.client.HTTPConnection) -> None:
-    assert _ask(client, "POST", "/echo", b"x" * (MAX_BODY_BYTES + 1))[0] == 413
+    client.putrequest("POST", "/echo")
+    client.putheader("Content-Length", str(MAX_BODY_BYTES + 1))
+    client.endheaders()  # the answer comes before the body, which nobody would read
+    assert _refusal(client.getresponse()) == (413, f"the body is larger than {MAX_BODY_BYTES} bytes")
 
 
-def test_a_chunked_body_over_the_limit_is_413(server: HttpServer) -> None:
-    address = urlsplit(server.url)
-    with socket.create_connection((address.hostname or "", address.port or 0), TIMEOUT_S) as client:
-        client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        client.sendall(b"%x\r\n" % (2 * MAX_BODY_BYTES) + b"x" * (MAX_BODY_BYTES + 100_000))
-        assert client.recv(100).startswith(b"HTTP/1.1 413")
+def test_a_chunked_body_over_the_limit_is_413(client: http.client.HTTPConnection) -> None:
+    client.putrequest("POST", "/echo")
+    client.putheader("Transfer-Encoding", "chunked")
+    client.endheaders()
+    size = b"%x\r\n" % (2 * MAX_BODY_BYTES)
+    client.send(size + b"x" * (MAX_BODY_BYTES + 1 - len(size)))  # not a byte more than is read
+    assert _refusal(client.getresponse()) == (413, f"the body is larger than {MAX_BODY_BYTES} bytes")
 
 
 def test_a_head_over_the_limit_is_431(client: http.client.HTTPConnection) -> None:
     client.request("GET", "/state", headers={"X-Long": "x" * MAX_HEADER_BYTES})
-    assert client.getresponse().status == 431
+    assert _refusal(client.getresponse()) == (
+        431,
+        f"the head of the request is larger than {MAX_HEADER_BYTES} bytes",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refusal"),
+    [
+        ("Content-Length", "many", (400, "Content-Length is invalid")),
+        ("Transfer-Encoding", "gzip", (501, "Transfer-Encoding requested is not supported.")),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json(
+    client: http.client.HTTPConnection, name: str, value: str, refusal: tuple[int, str]
+) -> None:
+    client.putrequest("POST", "/echo")
+    client.putheader(name, value)
+    client.endheaders()
+    assert _refusal(client.getresponse()) == refusal
+
+
+def test_a_crowd_of_silent_connections_shuts_nobody_out() -> None:
+    server = HttpServer("127.0.0.1", 0, ROUTES)
+    server.start()
+    try:
+        with contextlib.ExitStack() as crowd:
+            for _ in range(150):
+                crowd.enter_context(_connect(server))
+            client = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=TIMEOUT_S)
+            crowd.callback(client.close)
+            assert _ask(client, "GET", "/state")[0] == 200
+    finally:
+        server.close()
+
+
+def test_a_client_that_never_sent_a_byte_is_cut_sooner_than_one_that_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.http.SILENT_S", 0.1)
+    server = HttpServer("127.0.0.1", 0, ROUTES)
+    server.start()
+    try:
+        client = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=TIMEOUT_S)
+        assert _ask(client, "GET", "/state")[0] == 200
+        kept = client.sock
+        with _connect(server) as silent:
+            assert silent.recv(1) == b""
+        assert _ask(client, "GET", "/state")[0] == 200
+        assert client.sock is kept  # not made anew
+        client.close()
+    finally:
+        server.close()
+
+
+def _connect(server: HttpServer) -> socket.socket:
+    address = urlsplit(server.url)
+    return socket.create_connection((address.hostname or "", address.port or 0), TIMEOUT_S)
 
 
 def test_a_fault_is_500_in_json_and_logged(

@@ -75,6 +75,18 @@ def test_a_stream_that_was_made_anew_under_a_group_has_no_negative_lag(
     assert _lag(server, partition).lag_entries == 2
 
 
+def test_a_stream_whose_ids_are_used_up_has_nothing_unread(server: Connection, partition: PartitionKeys) -> None:
+    _add(server, partition, 2)
+    server.call("XADD", partition.records, f"{2**64 - 1}-{2**64 - 1}", "a", "1")
+    server.call("XGROUP", "CREATE", partition.records, "scorers", "1000-0")
+    assert _lag(server, partition).lag_entries == 2
+    _read(server, partition, "scorers", 10)
+    lag = _lag(server, partition)
+    assert (lag.lag_entries, lag.pending_entries) == (0, 2)
+    server.call("XGROUP", "SETID", partition.records, "scorers", f"{2**64 - 1}-{2**64 - 1}")
+    assert _lag(server, partition).lag_entries == 0
+
+
 def test_a_group_name_that_is_no_text_is_shown_escaped(server: Connection, partition: PartitionKeys) -> None:
     _add(server, partition, 3)
     server.call("XGROUP", "CREATE", partition.records, b"odd\xff", "0")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
+import structlog
 
+from core.entry import field_map
 from core.keys import MONITORS
 from core.model_file import ModelFile
 from core.settings import Settings
@@ -142,3 +145,86 @@ def test_trimmed_records_from_before_its_first_start_are_no_lag(
     with running(options):
         assert [feed.window()[b"n"] for _ in range(2)] == [b"50", b"50"]
         until(lambda: level(feed), feed.connection, "nothing")
+
+
+#: A time ahead of every clock.
+AHEAD = "4102444800000-0"
+
+
+def _begin_ahead(feed: Feed, file: ModelFile) -> str:
+    """A stream whose first entry has an id ahead of the clock, so that all later ones have; returns its name."""
+    records = feed.keys.partition(0).records
+    feed.registry.promote("run0", file, 0, "first")
+    feed.connection.call("XADD", records, AHEAD, "no", "record")
+    return records
+
+
+def _aside(feed: Feed, records: str) -> None:
+    feed.connection.call("RENAME", records, f"{records}:aside")
+
+
+def test_a_stream_made_anew_with_smaller_ids_is_read_while_the_monitor_runs(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    records = _begin_ahead(feed, files[0])
+    feed.push(files[0])
+    with structlog.testing.capture_logs() as logs, running(options):
+        first = feed.window()
+        until(lambda: level(feed), feed.connection, "nothing")
+        _aside(feed, records)
+        feed.push(files[0])
+        second = feed.window()
+        assert (second[b"n"], int(second[b"window"])) == (b"50", int(first[b"window"]) + 1)
+        until(lambda: level(feed), feed.connection, "nothing")
+    assert [log["stream"] for log in logs if "made anew" in log["event"]] == [records]
+
+
+def test_a_monitor_notices_a_new_stream_whose_group_another_one_made(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    records = _begin_ahead(feed, files[0])
+    feed.push(files[0])
+    with running(options):
+        feed.window()
+        until(lambda: level(feed), feed.connection, "nothing")
+        swap = """redis.call('RENAME', KEYS[1], KEYS[2])
+            redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], 0, 'MKSTREAM')"""
+        feed.connection.call("EVAL", swap, 2, records, f"{records}:aside", MONITORS)
+        feed.push(files[0])
+        assert feed.window()[b"n"] == b"50"
+        until(lambda: level(feed), feed.connection, "nothing")
+
+
+def test_a_monitor_that_starts_on_a_new_stream_reads_it_and_a_cooldown_of_the_old_one_ends(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    records = _begin_ahead(feed, files[0])
+    options = msgspec.structs.replace(options, retrain_cooldown_s=60.0)
+    feed.push(files[0], shift=2.0)
+    with running(options):
+        first = feed.window()
+        assert feed.connection.call("XLEN", feed.keys.retrain) == 1
+    _aside(feed, records)
+    with running(options) as service:
+        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        feed.push(files[0])  # ends the episode
+        assert b"episode" not in feed.window()
+        feed.push(files[0], shift=2.0)
+        assert int(feed.window()[b"window"]) == int(first[b"window"]) + 2
+        assert feed.connection.call("XLEN", feed.keys.retrain) == 2
+
+
+def test_a_stream_trimmed_to_nothing_is_not_a_new_one(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    records = _begin_ahead(feed, files[0])
+    feed.push(files[0])
+    with running(options):
+        feed.window()
+    feed.connection.call("XTRIM", records, "MAXLEN", 0)
+    with running(options) as service:
+        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        (group,) = (field_map(group) for group in feed.connection.call("XINFO", "GROUPS", records))
+        assert group[b"last-delivered-id"] == b"4102444800000-1"
+        feed.push(files[0])
+        assert feed.window()[b"n"] == b"50"

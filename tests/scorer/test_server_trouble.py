@@ -146,6 +146,22 @@ def test_a_server_that_hangs_leaves_healthz_alone(
     pair.await_results({pair.add(*PLAIN)})
 
 
+def test_a_records_stream_made_anew_with_smaller_ids_is_answered_from_its_beginning(
+    scorer: Scorer, streams: Streams
+) -> None:
+    records = streams.partition.records
+    ahead = streams.connection.call("XADD", records, "4102444800000-0", *PLAIN)
+    streams.await_results({ahead, *(streams.add(*PLAIN) for _ in range(5))})
+    streams.connection.call("SET", streams.partition.floor, "4102444800000-6")
+    streams.connection.call("RENAME", records, f"{records}:aside")
+    ids = {streams.add(*PLAIN) for _ in range(20)}
+    anew = scorer.logged("the records stream was made anew; it is read from its beginning")
+    assert (anew["level"], anew["stream"], anew["floor"]) == ("warning", records, "4102444800000-6")
+    streams.await_results(ids)
+    assert len(streams.predictions()) == 26
+    assert streams.pending() == 0
+
+
 def test_after_flushall_the_group_is_made_again_and_the_model_in_memory_goes_on(
     start_scorer: StartScorer, own_server: OwnServer, pair: Streams, pipeline: str
 ) -> None:
