@@ -75,7 +75,7 @@ def metrics(service: Monitor) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def until(condition: Callable[[], bool], connection: Connection, nothing: str) -> None:
+def expect(condition: Callable[[], bool], connection: Connection, nothing: str) -> None:
     """Look again with every 20 ms that a blocking read of a stream without entries takes."""
     for _ in range(500):
         if condition():

@@ -15,7 +15,7 @@ from core.record_decoder import RecordBatch
 from core.scoring import ScoredBatch, score_batch
 from core.settings import Settings
 from monitor.service import Monitor
-from tests.monitor.running import Feed, get, level, running, until
+from tests.monitor.running import Feed, expect, get, level, running
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -29,10 +29,10 @@ def test_a_key_of_the_wrong_type_is_waited_out(
     feed.connection.call("SET", name, "not ours")
     with running(options) as service:
         feed.push(files[0], shift=2.0)
-        until(lambda: "WRONGTYPE" in get(service, "/readyz")[1], feed.connection, "nothing")
+        expect(lambda: "WRONGTYPE" in get(service, "/readyz")[1], feed.connection, "nothing")
         feed.connection.call("DEL", name)
         assert feed.window()[b"n"] == b"50"
-        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        expect(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_state_that_is_not_ours_is_refused_with_a_sentence(
     feed.connection.call("HSET", feed.keys.monitor, *(part for item in stored.items() for part in item))
     feed.push(files[0])
     with running(options) as service:
-        until(
+        expect(
             lambda: sentence in json.loads(get(service, "/readyz")[1]).get("error", ""),
             feed.connection,
             "nothing",
@@ -74,7 +74,7 @@ def test_a_flush_under_a_running_monitor_begins_anew_and_counts_everything_again
         window = feed.window()
         assert (window[b"window"], window[b"n"], window[b"model"]) == (b"1", b"50", b"run9")
         assert feed.connection.call("HGET", feed.keys.config, "partitions") == b"1"
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
 
 
 def test_without_redis_it_says_what_it_needs() -> None:

@@ -118,7 +118,7 @@ def _copy(connection: Connection, source: PipelineKeys, target: PipelineKeys) ->
         connection.call("HSET", copied, *connection.call("HGETALL", hash_key))
 
 
-def _assert_undisturbed(connection: Connection, keys: PipelineKeys, outputs: Read, records: int) -> None:
+def assert_undisturbed(connection: Connection, keys: PipelineKeys, outputs: Read, records: int) -> None:
     calm = PipelineKeys(keys.pipeline + "-calm")
     _copy(connection, keys, calm)
     for _ in Driver(connection, calm, SETTINGS).live():
@@ -147,7 +147,7 @@ def test_sigkill_at_any_point_changes_no_window(
             feed.promote()
     with _monitor(server_url, keys.pipeline):
         _wait_until_level(connection, keys, last)
-    _assert_undisturbed(connection, keys, outputs, feed.records)
+    assert_undisturbed(connection, keys, outputs, feed.records)
 
 
 @pytest.mark.timeout(60)
@@ -164,4 +164,4 @@ def test_two_processes_at_once_write_the_windows_of_one(
         feed.promote()
         feed.push(50, shift=2.0)
         _wait_until_level(connection, keys, last)
-    _assert_undisturbed(connection, keys, outputs, feed.records)
+    assert_undisturbed(connection, keys, outputs, feed.records)

@@ -12,7 +12,7 @@ from core.entry import field_map
 from core.keys import MONITORS
 from core.model_file import ModelFile
 from core.settings import Settings
-from tests.monitor.running import Feed, get, level, metrics, push_after_promotion, running, until
+from tests.monitor.running import Feed, expect, get, level, metrics, push_after_promotion, running
 from tests.monitor.scenario import make_model
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -24,7 +24,7 @@ def test_without_a_model_it_is_not_ready_but_shows_the_backlog(
     feed.push(files[0])
     lag = f'streamgauge_stream_lag_entries{{group="monitors",partition="0",pipeline="{options.pipeline}"}}'
     with running(options) as service:
-        until(lambda: metrics(service).get(lag) == 1, feed.connection, "nothing")
+        expect(lambda: metrics(service).get(lag) == 1, feed.connection, "nothing")
         status, text = get(service, "/readyz")
         assert (status, json.loads(text)["error"]) == (
             503,
@@ -33,8 +33,8 @@ def test_without_a_model_it_is_not_ready_but_shows_the_backlog(
         assert get(service, "/healthz")[0] == 200
         feed.registry.promote("run0", files[0], 0, "first")
         assert feed.window()[b"n"] == b"50"  # the records that came before the first promotion
-        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
-        until(lambda: metrics(service)[lag] == 0, feed.connection, "nothing")
+        expect(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        expect(lambda: metrics(service)[lag] == 0, feed.connection, "nothing")
 
 
 def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
@@ -45,8 +45,8 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
     with running(options) as service:
         feed.push(files[0], shift=2.0)
         window = feed.window()
-        until(lambda: "streamgauge_retrain_events_total" in str(metrics(service)), feed.connection, "nothing")
-        until(lambda: "streamgauge_production_info" in str(metrics(service)), feed.connection, "nothing")
+        expect(lambda: "streamgauge_retrain_events_total" in str(metrics(service)), feed.connection, "nothing")
+        expect(lambda: "streamgauge_production_info" in str(metrics(service)), feed.connection, "nothing")
         shown = metrics(service)
         of = f'pipeline="{options.pipeline}"'
         assert shown[f"streamgauge_drift_score{{{of}}}"] == float(window[b"score"])
@@ -81,10 +81,10 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
         push_after_promotion(feed, other, rows=10)
         assert feed.window()[b"state"] == b"insufficient"
         alert = f'streamgauge_drift_alert{{detector="mean_abs_z",{of}}}'
-        until(lambda: metrics(service)[alert] == 0, feed.connection, "nothing")
+        expect(lambda: metrics(service)[alert] == 0, feed.connection, "nothing")
         feed.push(other)
         feed.window()
-        until(
+        expect(
             lambda: (
                 {name for name in metrics(service) if "feature_z_shift" in name}
                 == {f'streamgauge_feature_z_shift{{feature="{name}",{of}}}' for name in ("b", "c")}
@@ -103,9 +103,9 @@ def test_a_group_that_is_gone_vanishes_from_the_backlog(
     feed.connection.call("XGROUP", "CREATE", records, b"odd\xff", "0")
     with running(options) as service:
         feed.window()
-        until(lambda: 'group="odd' in str(metrics(service)), feed.connection, "nothing")
+        expect(lambda: 'group="odd' in str(metrics(service)), feed.connection, "nothing")
         feed.connection.call("XGROUP", "DESTROY", records, b"odd\xff")
-        until(lambda: 'group="odd' not in str(metrics(service)), feed.connection, "nothing")
+        expect(lambda: 'group="odd' not in str(metrics(service)), feed.connection, "nothing")
 
 
 def test_a_restart_shows_the_verdict_of_the_process_before(
@@ -116,7 +116,7 @@ def test_a_restart_shows_the_verdict_of_the_process_before(
     with running(options):
         window = feed.window()
     with running(options) as service:
-        until(lambda: "drift_score" in str(metrics(service)), feed.connection, "nothing")
+        expect(lambda: "drift_score" in str(metrics(service)), feed.connection, "nothing")
         shown = metrics(service)
         assert shown[f'streamgauge_drift_score{{pipeline="{options.pipeline}"}}'] == float(window[b"score"])
         assert shown[f'streamgauge_drift_alert{{detector="mean_abs_z",pipeline="{options.pipeline}"}}'] == 1
@@ -132,7 +132,7 @@ def test_a_lost_marker_group_is_made_again_where_the_monitor_is(
     with running(options):
         feed.window()
         feed.connection.call("XGROUP", "DESTROY", records, MONITORS)
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
 
 
 def test_trimmed_records_from_before_its_first_start_are_no_lag(
@@ -144,7 +144,7 @@ def test_trimmed_records_from_before_its_first_start_are_no_lag(
     feed.connection.call("XTRIM", feed.keys.partition(0).records, "MAXLEN", 2)
     with running(options):
         assert [feed.window()[b"n"] for _ in range(2)] == [b"50", b"50"]
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
 
 
 #: A time ahead of every clock.
@@ -170,12 +170,12 @@ def test_a_stream_made_anew_with_smaller_ids_is_read_while_the_monitor_runs(
     feed.push(files[0])
     with structlog.testing.capture_logs() as logs, running(options):
         first = feed.window()
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
         _aside(feed, records)
         feed.push(files[0])
         second = feed.window()
         assert (second[b"n"], int(second[b"window"])) == (b"50", int(first[b"window"]) + 1)
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
     assert [log["stream"] for log in logs if "made anew" in log["event"]] == [records]
 
 
@@ -186,13 +186,13 @@ def test_a_monitor_notices_a_new_stream_whose_group_another_one_made(
     feed.push(files[0])
     with running(options):
         feed.window()
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
         swap = """redis.call('RENAME', KEYS[1], KEYS[2])
             redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], 0, 'MKSTREAM')"""
         feed.connection.call("EVAL", swap, 2, records, f"{records}:aside", MONITORS)
         feed.push(files[0])
         assert feed.window()[b"n"] == b"50"
-        until(lambda: level(feed), feed.connection, "nothing")
+        expect(lambda: level(feed), feed.connection, "nothing")
 
 
 def test_a_monitor_that_starts_on_a_new_stream_reads_it_and_a_cooldown_of_the_old_one_ends(
@@ -206,7 +206,7 @@ def test_a_monitor_that_starts_on_a_new_stream_reads_it_and_a_cooldown_of_the_ol
         assert feed.connection.call("XLEN", feed.keys.retrain) == 1
     _aside(feed, records)
     with running(options) as service:
-        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        expect(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
         feed.push(files[0])  # ends the episode
         assert b"episode" not in feed.window()
         feed.push(files[0], shift=2.0)
@@ -223,7 +223,7 @@ def test_a_stream_trimmed_to_nothing_is_not_a_new_one(
         feed.window()
     feed.connection.call("XTRIM", records, "MAXLEN", 0)
     with running(options) as service:
-        until(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
+        expect(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
         (group,) = (field_map(group) for group in feed.connection.call("XINFO", "GROUPS", records))
         assert group[b"last-delivered-id"] == b"4102444800000-1"
         feed.push(files[0])
