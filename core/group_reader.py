@@ -6,6 +6,9 @@ a time and holds nothing beyond it.
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 import time
 from dataclasses import dataclass
 
@@ -22,6 +25,11 @@ from core.scripts.leave_group import leave_group, remove_dead_consumers
 TAKEOVER_ENTRIES = 100
 #: A consumer that holds nothing and was silent for this many takeover times is removed.
 DEAD_AFTER_TAKEOVERS = 2
+
+
+def consumer_name() -> str:
+    """A name that no other consumer has, and that tells a person where it runs."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)

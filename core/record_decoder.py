@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.block_decoder import decode_block
-from core.entry import WIRE_VERSION, Entry, default_record_id
+from core.entry import WIRE_VERSION, Entry
 from core.errors import RecordError
 from core.model import Floats
 from core.number import all_decimal, parse_number, shown
@@ -50,12 +50,6 @@ class RecordRows:
     def row_numbers(self) -> list[int]:
         """Row number of each usable row in its entry."""
         return list(range(self.count)) if self.rows is None else [int(row) for row in self.rows]
-
-    def record_ids(self, partition: int) -> list[bytes]:
-        """The id of each row, the default where the record brought none."""
-        if self.ids is not None:
-            return list(self.ids)
-        return [default_record_id(partition, self.entry.id, row) for row in self.row_numbers()]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import SettingsError
+from core.errors import ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
 
 #: Prefix of environment variables.
@@ -111,6 +111,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def keys(self) -> PipelineKeys:
         """The pipeline's keys."""
         return PipelineKeys(self.pipeline)
+
+    def required_redis_url(self, service: str) -> str:
+        """The server's URL. Raises ServerUnavailable where a service that needs one was given none."""
+        if self.redis_url is None:
+            raise ServerUnavailable(f"the {service} needs Redis; set redis_url (--redis-url)")
+        return self.redis_url
 
     @property
     def slide(self) -> int:

@@ -48,10 +48,8 @@ class Monitor(Service):
     name = "monitor"
 
     def __init__(self, settings: Settings) -> None:
-        if settings.redis_url is None:
-            raise ServerUnavailable("the monitor needs Redis; set redis_url (--redis-url)")
-        self._connection = Connection(settings.redis_url)
-        self._probe = Connection(settings.redis_url)
+        url = settings.required_redis_url(self.name)
+        self._connection, self._probe = Connection(url), Connection(url)
         self._keys = settings.keys
         self._config: PipelineConfig
         self._reader: MergedReader

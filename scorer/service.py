@@ -5,9 +5,6 @@ With no ``redis_url`` it serves HTTP alone, from the MiniFlow directory.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import msgspec
 from core.connection import Connection
 from core.errors import GroupMissing, ServerUnavailable
 from core.file_registry import FileRegistry
+from core.group_reader import consumer_name
 from core.http import Routes
 from core.pipeline_config import PipelineConfig, agree
 from core.redis_registry import RedisRegistry
@@ -39,10 +37,8 @@ class StreamScorer(Service):
     name = "scorer"
 
     def __init__(self, settings: Settings) -> None:
-        if settings.redis_url is None:
-            raise ServerUnavailable("redis_url is not set; set it, or use HttpScorer")
-        self._connection = Connection(settings.redis_url)
-        self._watch_connection = Connection(settings.redis_url)
+        url = settings.required_redis_url("scorer of a stream")
+        self._connection, self._watch_connection = Connection(url), Connection(url)
         keys = settings.keys
         self._worker: Worker | None = None
         self._config: PipelineConfig
@@ -63,7 +59,7 @@ class StreamScorer(Service):
     def start(self) -> None:
         """Agree on the pipeline's set-up, join the group, watch production."""
         self._config = agree(self._connection, self.settings)
-        consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        consumer = consumer_name()
         worker = Worker(
             self._connection, self._config.partitions, consumer, self.settings, self.telemetry, self.log
         )

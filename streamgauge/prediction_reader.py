@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import socket
 import time
 from typing import Literal, NamedTuple, Protocol
 
@@ -14,7 +11,7 @@ from redis.exceptions import ResponseError
 from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import ORIGIN, Entry, EntryId, entries_of, field_map, parse_entry_id, streams_of
 from core.errors import GroupMissing, SettingsError
-from core.group_reader import GroupReader
+from core.group_reader import GroupReader, consumer_name
 from core.read_size import ReadSize
 
 #: Target size of one read.
@@ -128,7 +125,7 @@ class GroupSource:
     def __init__(self, connection: Connection, group: str, consumer: str | None, takeover_idle_s: float) -> None:
         self._connection = connection
         self._group = group
-        self._consumer = consumer or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._consumer = consumer or consumer_name()
         self._takeover_idle_ms = max(1, round(takeover_idle_s * 1000))
         self._streams: tuple[str, ...] = ()
         self._reader = self._make_reader()

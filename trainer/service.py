@@ -5,9 +5,6 @@ Several may run. An event belongs to one of them; promotion is compare-and-set, 
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ from core.connection import Connection
 from core.entry import Entry
 from core.errors import GroupMissing, RecordError, ServerUnavailable, StreamError
 from core.file_registry import FileRegistry
-from core.group_reader import GroupReader
+from core.group_reader import GroupReader, consumer_name
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow
 from core.model_file import ModelFile
@@ -53,16 +50,14 @@ class Trainer(Service):
     name = "trainer"
 
     def __init__(self, settings: Settings) -> None:
-        if settings.redis_url is None:
-            raise ServerUnavailable("the trainer needs Redis; set redis_url (--redis-url)")
-        self._connection = Connection(settings.redis_url)
-        self._probe = Connection(settings.redis_url)
+        url = settings.required_redis_url(self.name)
+        self._connection, self._probe = Connection(url), Connection(url)
         self._keys = settings.keys
         self._registry = RedisRegistry(self._connection, self._keys)
         self._files = FileRegistry(settings.miniflow_path, settings.pipeline)
         self._miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
         super().__init__(settings, DEFAULT_HTTP_PORT)
-        consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        consumer = consumer_name()
         self._events = GroupReader(
             self._connection,
             (self._keys.retrain,),

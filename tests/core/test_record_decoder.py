@@ -18,6 +18,7 @@ from core.record_decoder import MAX_LAYOUTS, RecordBatch, RecordDecoder, reject_
 from core.record_encoder import encode_block, encode_plain
 from core.rejection import REASONS, Rejection
 from core.schema import Schema
+from tests.record_ids import record_ids
 
 SCHEMA = Schema(("a", "Größe"), ("no", "yes"))
 A, G = b"a", "Größe".encode()
@@ -61,7 +62,7 @@ def test_a_record_is_read_whatever_the_order_of_its_fields() -> None:
     assert batch.x.tolist() == [[1.5, -2000.0], [3.0, 0.5], [1.5, -2000.0]]
     first, second, _ = batch.entries
     assert (first.ids, first.labels, first.event_time_ms) == (None, None, None)
-    assert first.record_ids(4) == [b"4-1-0-0"]
+    assert record_ids(first, 4) == [b"4-1-0-0"]
     assert second.labels is not None
     assert (second.ids, second.labels.tolist(), second.event_time_ms) == ((b"\xff\xfe",), [1.0], 17)
     assert [(rows.start, rows.stop, rows.plain) for rows in batch.entries] == [

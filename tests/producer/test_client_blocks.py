@@ -16,6 +16,7 @@ from core.record_decoder import RecordDecoder
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from producer.client import Producer
+from tests.record_ids import record_ids
 
 Stream = Callable[[str], list[Entry]]
 
@@ -69,7 +70,7 @@ def test_arrays_go_as_blocks_that_fit_and_keep_their_order(
     batch = RecordDecoder(schema, 2_000).decode(entries)
     assert batch.rejections == []
     np.testing.assert_array_equal(batch.x, x)
-    assert [i.decode() for rows in batch.entries for i in rows.record_ids(0)] == ids
+    assert [i.decode() for rows in batch.entries for i in record_ids(rows, 0)] == ids
     assert producer.sent_records == 1_000
 
 
@@ -84,8 +85,8 @@ def test_arrays_with_ids_are_spread_as_single_records_are(
             producer.send({"a": x[row, 0], "b": x[row, 1]}, id=record_id)
     for number in range(2):
         batch = RecordDecoder(schema, MAX_BYTES).decode(stream(keys.partition(number).records))
-        blocks = [set(rows.record_ids(number)) for rows in batch.entries if not rows.plain]
-        plain = {i for rows in batch.entries if rows.plain for i in rows.record_ids(number)}
+        blocks = [set(record_ids(rows, number)) for rows in batch.entries if not rows.plain]
+        plain = {i for rows in batch.entries if rows.plain for i in record_ids(rows, number)}
         assert set().union(*blocks) == plain
 
 
