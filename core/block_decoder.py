@@ -57,6 +57,25 @@ def decode_block(entry: Entry, schema: Schema) -> DecodedBlock:
     return _without_bad_rows(entry, block, schema)
 
 
+def decode_alike_blocks(fields: list[list[bytes]], names: list[bytes], schema: Schema) -> Floats | None:
+    """The rows (n, d) of blocks that all have the fields ``names``, one after the other.
+
+    None where they differ in their number of rows, or anything about them is wrong.
+    """
+    if b"_x" not in names or b"_schema" not in names:
+        return None
+    n_at, x_at, schema_at = (2 * names.index(name) + 1 for name in (b"_n", b"_x", b"_schema"))
+    count = fields[0][n_at]
+    fingerprint = schema.fingerprint.encode()
+    if {each[n_at] for each in fields} != {count} or {each[schema_at] for each in fields} != {fingerprint}:
+        return None
+    payloads = [each[x_at] for each in fields]
+    if not _COUNT.fullmatch(count) or set(map(len, payloads)) != {8 * int(count) * schema.width}:
+        return None
+    x = np.frombuffer(payloads[0] if len(payloads) == 1 else b"".join(payloads), dtype="<f8")
+    return x.reshape(-1, schema.width) if np.isfinite(x).all() else None
+
+
 def _row_count(fields: dict[bytes, bytes]) -> int:
     if not _COUNT.fullmatch(fields[b"_n"]):
         raise RecordError("bad_block", f"_n is {shown(fields[b'_n'])}; send the number of rows, 1 or more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -14,6 +15,7 @@ import msgspec
 import waitress.server
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
 from core.errors import UsageError
@@ -22,7 +24,7 @@ from core.errors import UsageError
 MAX_BODY_BYTES = 1024 * 1024
 #: Largest request head.
 MAX_HEADER_BYTES = 16 * 1024
-#: A client that has not sent its whole request by then, or asks for nothing more, is cut off.
+#: A client that has not sent its whole request by then, or not taken its answer, or asks for nothing, is cut off.
 CHANNEL_TIMEOUT_S = 30
 #: A client that has sent nothing at all is cut off sooner: its first byte comes with the connection as a rule, so
 #: silence is a port scan or a forgotten socket, and each one keeps a place that a probe may need.
@@ -34,10 +36,14 @@ CLEANUP_EVERY_S = 1
 MAX_CONNECTIONS = 512
 #: How long an end waits for requests that are being answered.
 CLOSE_S = 2.0
+#: How much of a path or method an error repeats.
+SHOWN_CHARACTERS = 100
 _THREADS = 4
 
 _log = logging.getLogger(__name__)
 
+#: Headers of every answer: none is kept by a cache, or taken for something else by a browser.
+_ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 _STATUS = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -89,7 +95,7 @@ class _JsonError:
         """Status line, headers, body."""
         answer = error_response(self.code, self.body)
         status = _STATUS.get(self.code, f"{self.code} {self.reason}")
-        return status, [("Content-Type", answer.content_type)], answer.body
+        return status, [("Content-Type", answer.content_type), *_ALWAYS], answer.body
 
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
@@ -102,11 +108,28 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         super().execute()
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
-    """A client's connection. Its silence counts from a request's first byte: dripping does not keep it open."""
+class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no types
+    """Refuses heads that waitress would stumble over, or that a proxy before it may read in another way."""
 
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head of a request. Raises ParsingError."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # "http://[", or a Content-Length of 5,000 digits
+            raise ParsingError("the head of the request cannot be read") from error
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("send Content-Length or Transfer-Encoding, not both")
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A client's connection. Its silence counts from the first byte of a request, or of an answer: dripping or
+    sipping does not keep it open.
+    """
+
+    parser_class = _Parser
     error_task_class = _ErrorTask
     _began_s = 0.0
+    _will_close = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -122,6 +145,25 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self._began_s = self._began_s or time.time()
             self.last_activity = self._began_s
         return more
+
+    @property
+    def will_close(self) -> bool:
+        """Whether it is to be closed, whatever is still unsent."""
+        return self._will_close
+
+    @will_close.setter
+    def will_close(self, value: bool) -> None:
+        self._will_close = value
+        if value:  # waitress waits until the client takes bytes again, which one that reads nothing never does
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        before_s = self.last_activity
+        sent = bool(super()._flush_some(do_close=do_close))
+        if self.total_outbufs_len:
+            self.last_activity = before_s
+        return sent
 
 
 class HttpServer:
@@ -177,8 +219,7 @@ class HttpServer:
         headers = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
+            *_ALWAYS,
         ]
         if response.status == 405:
             headers.append(("Allow", ", ".join(self._methods(path))))
@@ -190,9 +231,9 @@ class HttpServer:
         if handler is not None:
             return handler(environ["wsgi.input"].read())
         if methods := self._methods(path):
-            return error_response(405, f"{path} takes {' or '.join(methods)}, not {method}")
+            return error_response(405, f"{path} takes {' or '.join(methods)}, not {method[:SHOWN_CHARACTERS]}")
         paths = ", ".join(sorted({known for _, known in self._routes}))
-        return error_response(404, f"there is no {path} here; there are {paths}")
+        return error_response(404, f"there is no {path[:SHOWN_CHARACTERS]} here; there are {paths}")
 
     def _methods(self, path: str) -> list[str]:
         """What a path takes; nothing where there is no such path."""

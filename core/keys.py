@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SettingsError
 
 _PIPELINE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_TAG = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 #: Consumer group of the scorers on each records stream.
 SCORERS = "scorers"
@@ -43,7 +45,7 @@ class PartitionKeys:
 
     @property
     def floor(self) -> str:
-        """The trim floor last computed."""
+        """The first entry that the scorers still needed at the last trimming; a lost group begins there."""
         return f"sg:{{{self.tag}}}:floor"
 
     def producer(self, producer_id: str) -> str:
@@ -70,12 +72,41 @@ class PipelineKeys:
             )
 
     def partition(self, number: int) -> PartitionKeys:
-        """Keys of one partition."""
+        """Keys of one partition of a pipeline that has no tags of its own choice."""
         return PartitionKeys(f"{self.pipeline}:{number}", number)
 
-    def partitions(self, count: int) -> tuple[PartitionKeys, ...]:
-        """Keys of partitions 0 to count - 1."""
-        return tuple(self.partition(number) for number in range(count))
+    def partitions(self, count: int, tags: Sequence[str] = ()) -> tuple[PartitionKeys, ...]:
+        """Keys of partitions 0 to count - 1, under ``tags`` where there are any.
+
+        Raises
+        ------
+        SettingsError
+            Tags that cannot be: see :meth:`checked_tags`.
+        """
+        if not tags:
+            return tuple(self.partition(number) for number in range(count))
+        return tuple(PartitionKeys(tag, number) for number, tag in enumerate(self.checked_tags(tags, count)))
+
+    def checked_tags(self, tags: Sequence[str], count: int) -> tuple[str, ...]:
+        """The tags, if each partition has one of its own that no other pipeline can have.
+
+        Raises
+        ------
+        SettingsError
+            They are not as many as partitions, or one is taken twice or cannot be a tag.
+        """
+        for tag in tags:
+            if not _TAG.fullmatch(tag) or not tag.startswith(f"{self.pipeline}:"):
+                raise SettingsError(
+                    f"tag {tag!r} in partition_tags must begin with {self.pipeline + ':'!r}, so that no two "
+                    "pipelines share a stream, and go on with letters, digits, underscores, dots, colons or "
+                    "hyphens"
+                )
+        if len(set(tags)) != count or len(tags) != count:
+            raise SettingsError(
+                f"partition_tags has {len(set(tags))} different tags for {count} partitions; give one each"
+            )
+        return tuple(tags)
 
     def _key(self, name: str) -> str:
         return f"sg:{{{self.pipeline}}}:{name}"

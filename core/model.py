@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from core.errors import SchemaError
 from core.schema import Schema
 
 Floats = NDArray[np.float64]
+
+#: Values worked on at once: they and the repeated constants stay in a core's cache.
+_PIECE_VALUES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class LogisticModel:
     intercept: float
     center: Floats
     scale: Floats
+    _repeated: tuple[Floats, Floats, Floats] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("coefficients", "center", "scale"):
@@ -54,6 +58,9 @@ class LogisticModel:
         if not np.isfinite(self.intercept):
             raise SchemaError("the intercept must be finite")
         object.__setattr__(self, "scale", np.where(self.scale > 0, self.scale, 1.0))
+        times = max(1, _PIECE_VALUES // self.schema.width)
+        repeated = tuple(np.tile(values, times) for values in (self.center, self.scale, self.coefficients))
+        object.__setattr__(self, "_repeated", repeated)
 
     def score(self, x: Floats) -> Scores:
         """Score rows ``x`` (n, d) of raw features.
@@ -62,10 +69,36 @@ class LogisticModel:
         product, it gives the same last bit for one row and for many. Rows whose logit overflows come back
         non-finite, without a warning.
         """
+        contributions = np.empty(x.shape)
+        values, results = np.ascontiguousarray(x).reshape(-1), contributions.reshape(-1)
+        piece_values = len(self._repeated[0])
         with np.errstate(over="ignore", invalid="ignore"):
-            contributions = np.ascontiguousarray((x - self.center) / self.scale * self.coefficients)
-            logit = contributions.sum(axis=1) + self.intercept
+            # On flat pieces beside repeated constants: broadcasting (d,) over rows takes three times as long.
+            for start in range(0, len(values), piece_values):
+                piece = results[start : start + piece_values]
+                center, scale, coefficients = (constants[: len(piece)] for constants in self._repeated)
+                np.subtract(values[start : start + piece_values], center, out=piece)
+                np.divide(piece, scale, out=piece)
+                np.multiply(piece, coefficients, out=piece)
+            logit = _row_sums(contributions)
+            logit += self.intercept
         return Scores(logit, sigmoid(logit), contributions)
+
+
+def _row_sums(x: Floats) -> Floats:
+    """``x.sum(axis=1)`` of a C-ordered array (n, d), to the bit.
+
+    NumPy adds fewer than eight values of a row one after the other, so whole columns can be added in that order,
+    which takes a fifth of the time.
+    """
+    width = x.shape[1]
+    if not 2 <= width < 8:
+        sums: Floats = x.sum(axis=1)
+        return sums
+    sums = x[:, 0] + x[:, 1]
+    for column in range(2, width):
+        sums += x[:, column]
+    return sums
 
 
 def sigmoid(logit: Floats) -> Floats:

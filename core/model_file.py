@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import struct
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,11 @@ from core.schema import Schema
 FORMAT = 1
 #: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
 MAX_BYTES = 64 * 1024 * 1024
+#: Its members are listed in less than a kilobyte.
+MAX_DIRECTORY_BYTES = 4096
+#: The last record of a zip file, and the length of the one that may stand before it in a large one.
+_END = struct.Struct("<4s4H2LH")
+_LOCATOR_BYTES = 20
 _ARRAYS = ("coefficients", "center", "scale", "mean", "standard_deviation", "correlation", "null_quantiles")
 _FLOATS = np.dtype("<f8")
 _BYTES = np.dtype(np.uint8)
@@ -99,6 +105,7 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
     if len(data) > MAX_BYTES:
         raise ModelFileError(f"the model file has {len(data)} bytes; at most {MAX_BYTES} are accepted")
     try:
+        _check_directory(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             header = msgspec.json.decode(_member(archive, "header", _BYTES).tobytes(), type=_Header)
             if header.format == FORMAT and header.kind == "logistic":
@@ -121,6 +128,14 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
     loaded = ModelFile(model, _profile(header, arrays))
     loaded.__dict__["encoded"] = data
     return loaded
+
+
+def _check_directory(data: bytes) -> None:
+    """Refuse a directory that no model has: to list a million members takes a gigabyte of memory."""
+    signature, _, _, _, _, size_bytes, _, comment = _END.unpack(data[-_END.size :])
+    large = data[-_END.size - _LOCATOR_BYTES :].startswith(b"PK\x06\x07")  # then another directory counts
+    if signature != b"PK\x05\x06" or comment or large or size_bytes > MAX_DIRECTORY_BYTES:
+        raise ValueError("the end of the archive is not as written here")
 
 
 def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import msgspec
 
+from core.endpoint import without_password
 from core.errors import SettingsError
 from core.settings import Settings, load_settings
 
@@ -17,8 +18,9 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence; the help is long and stays with ``--help``."""
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2."""
-        sys.stderr.write(f"streamgauge: {message}; see {self.prog} --help\n")
+        """End with status 2. A mistyped --redis-url is repeated without its password."""
+        said = " ".join(without_password(word) if "://" in word else word for word in message.split(" "))
+        sys.stderr.write(f"streamgauge: {said}; see {self.prog} --help\n")
         raise SystemExit(2)
 
 

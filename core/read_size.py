@@ -25,6 +25,19 @@ class ReadSize:
         """Take the weight of a reply into account."""
         if not entries:
             return
-        mean_bytes = max(1, sum(entry.size_bytes for entry in entries) // len(entries))
-        fitting = self._target_bytes // mean_bytes
+        self._adapt(sum(entry.size_bytes for entry in entries), len(entries))
+
+    def learn_reply(self, reply_bytes: int, entries: Sequence[Entry]) -> None:
+        """The same where it is known what the reply has at most, which spares the look at each small entry."""
+        if reply_bytes > self._target_bytes // 2:
+            self.learn(entries)
+        elif entries:
+            self._adapt(reply_bytes, len(entries))
+
+    def begin_anew(self) -> None:
+        """Forget what was learned, as entries turned out much larger."""
+        self.entries = MIN_ENTRIES
+
+    def _adapt(self, size_bytes: int, entries: int) -> None:
+        fitting = self._target_bytes * entries // max(1, size_bytes)
         self.entries = max(MIN_ENTRIES, min(MAX_ENTRIES, fitting, 2 * self.entries))

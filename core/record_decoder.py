@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.block_decoder import decode_block
+from core.block_decoder import decode_alike_blocks, decode_block
 from core.entry import WIRE_VERSION, Entry
 from core.errors import RecordError
 from core.model import Floats
-from core.number import all_decimal, parse_number, shown
+from core.number import all_decimal, parse_json_numbers, parse_number, shown
 from core.record_fields import check_id, parse_event_time_ms, parse_label
+from core.record_rows import AlikeRows, RecordBatch, RecordRows
 from core.rejection import Rejection
 from core.schema import Schema
 
@@ -27,38 +28,6 @@ MAX_LAYOUTS = 256
 #: Names of a layout worth remembering have at most this many bytes (500 features take some 10 kB), so 256 of them
 #: stay below 16 MiB whatever comes in.
 MAX_LAYOUT_BYTES = 64 * 1024
-
-
-@dataclass(slots=True)
-class RecordRows:
-    """One entry's usable rows: rows ``start`` to ``stop`` of the batch's array."""
-
-    entry: Entry
-    plain: bool
-    start: int
-    stop: int
-    rows: NDArray[np.int32] | None = None  #: row numbers in the block, only where some were rejected
-    ids: tuple[bytes, ...] | None = None
-    labels: Floats | None = None  #: (n,) 0, 1 or nan
-    event_time_ms: int | None = None
-
-    @property
-    def count(self) -> int:
-        """Number of usable rows."""
-        return self.stop - self.start
-
-    def row_numbers(self) -> list[int]:
-        """Row number of each usable row in its entry."""
-        return list(range(self.count)) if self.rows is None else [int(row) for row in self.rows]
-
-
-@dataclass(frozen=True, eq=False)
-class RecordBatch:
-    """The usable rows of some entries, and the rejections of the rest."""
-
-    x: Floats  #: (n, d)
-    entries: list[RecordRows]
-    rejections: list[Rejection]
 
 
 class _Layout(NamedTuple):
@@ -71,6 +40,7 @@ class _Layout(NamedTuple):
     id: int
     event_time: int
     label: int
+    bare: bool  #: has no reserved fields but those that a block needs
 
 
 class RecordDecoder:
@@ -81,8 +51,32 @@ class RecordDecoder:
         self._max_entry_bytes = max_entry_bytes
         self._layouts: dict[tuple[bytes, ...], _Layout] = {}
 
-    def decode(self, entries: Sequence[Entry]) -> RecordBatch:
-        """Decode entries; never raises for what an entry holds."""
+    def decode(self, entries: Sequence[Entry], most_bytes: int | None = None) -> RecordBatch:
+        """Decode entries; never raises for what an entry holds. ``most_bytes``: no entry is larger, if known."""
+        return self._decode_alike(entries, most_bytes) or self._decode_each(entries)
+
+    def _decode_alike(self, entries: Sequence[Entry], most_bytes: int | None) -> RecordBatch | None:
+        """All at once, where all have the fields of the first one, and nothing is wrong with any."""
+        names = entries[0].fields[::2] if entries else []
+        layout = self._layouts.get(tuple(names))
+        if layout is None or layout.error is not None or not layout.bare:
+            return None
+        fields = [entry[1] for entry in entries]
+        if [each[::2] for each in fields] != [names] * len(fields):
+            return None
+        if layout.version >= 0 and {each[layout.version] for each in fields} != {WIRE_VERSION}:
+            return None
+        if most_bytes is None or most_bytes > self._max_entry_bytes:
+            most_bytes = max([sum(map(len, each)) for each in fields])
+        if most_bytes > self._max_entry_bytes:
+            return None
+        x = decode_alike_blocks(fields, names, self.schema) if layout.is_block else _alike_plain(fields, layout)
+        if x is None:
+            return None
+        return RecordBatch(x, AlikeRows(entries, not layout.is_block, len(x) // len(entries)), [])
+
+    def _decode_each(self, entries: Sequence[Entry]) -> RecordBatch:
+        """One after the other."""
         texts: list[bytes] = []
         plain: list[RecordRows] = []
         blocks: list[tuple[RecordRows, Floats]] = []
@@ -183,6 +177,21 @@ def reject_entry(entry: Entry, error: RecordError) -> Rejection:
     return Rejection(entry.id, error.reason, error.detail, record_id, entry=entry.fields)
 
 
+def _alike_plain(fields: list[list[bytes]], layout: _Layout) -> Floats | None:
+    """The numbers (n, d) of plain records of one layout; None where one of them has to be looked at."""
+    places = layout.features
+    if len(places) == 1:
+        texts = [each[places[0]] for each in fields]
+    else:
+        pick = itemgetter(*places)
+        texts = [text for each in fields for text in pick(each)]
+    numbers = parse_json_numbers(texts)
+    if numbers is None:
+        return None
+    x = np.array(numbers, dtype=np.float64).reshape(len(fields), len(places))
+    return x if np.isfinite(x).all() else None
+
+
 def _make_layout(names: tuple[bytes, ...], schema: Schema) -> _Layout:
     positions = {name: 2 * index + 1 for index, name in reversed(list(enumerate(names)))}
     error = None
@@ -194,8 +203,9 @@ def _make_layout(names: tuple[bytes, ...], schema: Schema) -> _Layout:
         if missing:
             error = ("missing_feature", f"feature {shown(missing[0])} is missing; send all {schema.width}")
     features = tuple(positions.get(name, -1) for name in schema.features_encoded)
-    reserved = (positions.get(name, -1) for name in (b"_v", b"_id", b"_ts", b"_y"))
-    return _Layout(b"_n" in positions, error, features, *reserved)
+    version, record_id, event_time, label = (positions.get(name, -1) for name in (b"_v", b"_id", b"_ts", b"_y"))
+    bare = all(name not in positions for name in (b"_id", b"_ids", b"_ts", b"_y"))
+    return _Layout(b"_n" in positions, error, features, version, record_id, event_time, label, bare)
 
 
 def _parse_row(texts: list[bytes], schema: Schema) -> list[float]:

@@ -70,4 +70,6 @@ def as_bytes(value: float | str | bytes) -> bytes:
         return value
     if isinstance(value, str):
         return value.encode()
+    if type(value) is int and abs(value) < 2**63:  # a truth value is none
+        return b"%d" % value
     return shortest(value).encode()

@@ -10,7 +10,7 @@ from core.connection import Connection
 from core.entry import Entry, entries_of, field_map
 from core.errors import ModelFileError, RegistryError, UnknownRun
 from core.keys import PipelineKeys
-from core.model_file import ModelFile, read_model_file
+from core.model_file import MAX_BYTES, ModelFile, read_model_file
 from core.registry import Production
 from core.retention import MODELS
 from core.scripts.promote import promote
@@ -54,6 +54,12 @@ class RedisRegistry:
 
     def model(self, run_id: str) -> ModelFile:
         """The model file of a run, digest checked. Raises UnknownRun, ModelFileError."""
+        size_bytes = self.connection.call("HSTRLEN", self.keys.models, run_id)
+        if size_bytes > MAX_BYTES:  # not even read: the services have little memory
+            raise ModelFileError(
+                f"the model of run {run_id!r} has {size_bytes} bytes; at most {MAX_BYTES} are accepted, promote "
+                "another run"
+            )
         data, digest = self.connection.call("HMGET", self.keys.models, run_id, f"{run_id}:sha256")
         if data is None:
             raise UnknownRun(
@@ -61,7 +67,7 @@ class RedisRegistry:
             )
         if digest is None:
             raise ModelFileError(f"the model of run {run_id!r} has no SHA-256 beside it; promote the run again")
-        return read_model_file(data, digest.decode())
+        return read_model_file(data, digest.decode(errors="replace"))
 
     def promote(
         self, run_id: str, model: ModelFile, expected_epoch: int, reason: str, event_id: bytes = b""

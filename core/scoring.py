@@ -8,7 +8,8 @@ import numpy as np
 
 from core.errors import RecordError
 from core.model import LogisticModel, Scores
-from core.record_decoder import RecordBatch, RecordRows, reject_entry
+from core.record_decoder import reject_entry
+from core.record_rows import RecordBatch, RecordRows
 from core.rejection import RejectedRows, Rejection
 
 

@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from core.advice import advice
 from core.connection import CONNECTION_ERRORS, RedisError
 from core.errors import StreamgaugeError, UsageError
 from core.http import HttpServer, Response, Routes, error_response, json_response
@@ -109,7 +110,8 @@ class Service(ABC):
             except UsageError:
                 raise
             except (RedisError, StreamgaugeError) as error:
-                sentence = f"{type(error).__name__}: {error}"
+                remedy = advice(error, self.settings.redis_url or "")
+                sentence = f"{type(error).__name__}: {error}" + (f"; {remedy}" if remedy else "")
                 if sentence != complaint:
                     self.log.warning("waiting", error=sentence)
                 complaint, failed_s = sentence, time.monotonic()

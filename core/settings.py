@@ -30,7 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # where
     redis_url: str | None = None
     pipeline: str = "default"
-    partitions: int | None = None  #: unset: adopt what the pipeline has, else 1
+    partitions: int | None = None  #: unset: adopt what the pipeline has, else 1, or as many as there are tags
+    partition_tags: str | None = None  #: hash tags of the partitions, by comma; unset: adopt, else PIPELINE:P
     miniflow: str = "miniflow"  #: directory of runs
     http_host: str = "127.0.0.1"
     http_port: int | None = None  #: unset: the service's own; 0: any free one, printed
@@ -39,12 +40,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     # records
     max_entry_bytes: int = 1024 * 1024
-    read_bytes: int = 2 * 1024 * 1024  #: target size of one read; entry counts adapt to it
+    read_bytes: int = 1024 * 1024  #: target size of one read; entry counts adapt to it
     takeover_idle_ms: int = 15_000  #: an entry pending for longer is taken over from its worker
     poison_deliveries: int = 5  #: an entry delivered more often than this is processed alone
     poison_lone_deaths: int = 3  #: and after this many lone deliveries it is rejected
     max_backlog_entries: int = 1_000_000
     max_backlog_bytes: int = 256 * 1024 * 1024
+    durability: str = "server"  #: or "fsync", "replica": when a produced record counts as sent
 
     # kept
     records_keep_ms: int | None = None  #: unset: adopt what the pipeline has, else 1 h
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trim_every_ms: int = 5_000
 
     # monitor
+    cluster_skew_ms: int = 100  #: largest difference between the clocks of a cluster's servers
     window_records: int = 500
     slide_records: int | None = None  #: unset: tumbling windows (slide = window)
     window_limit_s: float = 60.0  #: a window closes by then, counted from its first record
@@ -74,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} is {value}; choose a value above 0")
+        for name in _NOT_NEGATIVE:
+            value = getattr(self, name)
+            if not value >= 0:
+                raise SettingsError(f"{name} is {value}; choose 0 or more")
         if self.http_port is not None and not 0 <= self.http_port <= 65_535:
             raise SettingsError(f"http_port is {self.http_port}; choose 0 to 65535")
         if self.window_records % self.slide:
@@ -95,17 +102,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsError(
                 f"window_false_alarm_rate is {self.window_false_alarm_rate}; choose a value from 0.0001 to 0.5"
             )
-        if not self.retrain_cooldown_s >= 0:
-            raise SettingsError(f"retrain_cooldown_s is {self.retrain_cooldown_s}; choose 0 or more")
-        if self.seed < 0:
-            raise SettingsError(f"seed is {self.seed}; choose 0 or more")
         if not 0 <= self.sample_share <= 1:
             raise SettingsError(f"sample_share is {self.sample_share}; choose 0 to 1")
-        if self.log_level not in {"debug", "info", "warning", "error"}:
-            raise SettingsError(f"log_level is {self.log_level!r}; choose debug, info, warning or error")
-        if self.solver not in {"newton", "gradient_descent"}:
-            raise SettingsError(f"solver is {self.solver!r}; choose newton or gradient_descent")
-        PipelineKeys(self.pipeline)  # checks the name
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise SettingsError(f"{name} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        keys = self.keys  # checks the pipeline's
+        if self.tags:
+            keys.checked_tags(self.tags, len(self.tags) if self.partitions is None else self.partitions)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The hash tags of the partitions; none where they are not set."""
+        return tuple(tag.strip() for tag in self.partition_tags.split(",")) if self.partition_tags else ()
 
     @property
     def keys(self) -> PipelineKeys:
@@ -151,6 +164,12 @@ _POSITIVE = (
     "min_labelled_rows",
     "inverse_l2",
 )
+_CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "durability": ("server", "fsync", "replica"),
+    "solver": ("newton", "gradient_descent"),
+}
+_NOT_NEGATIVE = ("cluster_skew_ms", "retrain_cooldown_s", "seed")
 
 
 def load_settings(

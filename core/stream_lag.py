@@ -31,13 +31,13 @@ class StreamLag(msgspec.Struct, frozen=True):
 
 def stream_lags(connection: Connection, partitions: tuple[PartitionKeys, ...]) -> list[StreamLag]:
     """The backlog of every group; a partition that nobody wrote to yet has none."""
-    now_ms = connection.now_ms()
     lags: list[StreamLag] = []
     for partition in partitions:
         try:
             groups = [field_map(group) for group in connection.call("XINFO", "GROUPS", partition.records)]
         except ServerError:
             continue
+        now_ms = connection.now_ms(partition.records)
         lags += [_group_lag(connection, partition, group, now_ms) for group in groups]
     return lags
 

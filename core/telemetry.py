@@ -5,6 +5,8 @@ from __future__ import annotations
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from core.bulk_histogram import BulkHistogram
+
 #: Buckets of a scoring step, in seconds.
 SCORE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 #: Buckets from entry id to publication, in seconds.
@@ -45,8 +47,12 @@ class Telemetry:
         self.score_batch_seconds = self._histogram(
             "score_batch_seconds", "Decoding, scoring and encoding one batch.", SCORE_BUCKETS
         )
-        self.end_to_end_seconds = self._histogram(
-            "end_to_end_seconds", "From a record's entry id to its publication.", END_TO_END_BUCKETS
+        self.end_to_end_seconds = BulkHistogram(
+            "streamgauge_end_to_end_seconds",
+            "From a record's entry id to its publication.",
+            pipeline,
+            END_TO_END_BUCKETS,
+            self.registry,
         )
 
         lag_labels = ("partition", "group")

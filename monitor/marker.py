@@ -32,6 +32,14 @@ def first_position(connection: Connection, partition: PartitionKeys) -> Position
 
 
 def made_anew(connection: Connection, partition: PartitionKeys, position: EntryId) -> EntryId | None:
-    """The last id of a stream that never reached a position, which an older one did; None where it is the same."""
+    """The last id of a stream that never reached a position, which an older one did; None where it is the same.
+
+    On a cluster the position is kept on another server, and a failover may lose the newest entries of a stream
+    that is the same. New ones come behind the position then, as it is not ahead of the clock.
+    """
     last = last_id(connection, partition.records)
-    return last if position > last else None
+    if position <= last:
+        return None
+    if not connection.one_clock and position.ms <= connection.now_ms(partition.records):
+        return None
+    return last

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.connection import Connection
 from core.entry import entries_of, field_map, parse_entry_id
-from core.errors import NoProductionModel, UnknownRun
+from core.errors import ModelFileError, NoProductionModel, UnknownRun
 from core.keys import PipelineKeys
 from core.model_file import ModelFile
 from core.redis_registry import RedisRegistry
@@ -55,12 +55,15 @@ class ModelTimeline:
         """The model in production when a record of millisecond ``time_ms`` came; the first one if none was.
 
         Promotions of the same millisecond do not count yet: one of them may still follow whatever was read by now.
-        Where a model is pruned, as it may be for the oldest records of a long backlog, the next one kept judges.
+        Where a model is pruned, as it may be for the oldest records of a long backlog, the next one kept judges;
+        so it does for a damaged one, unless that is still in production.
 
         Raises
         ------
         NoProductionModel
             Nothing has been promoted yet.
+        ModelFileError
+            The model in production is damaged.
         """
         for run_id in self._run_ids[max(0, bisect_left(self._times_ms, time_ms) - 1) :]:
             if run_id not in self._pruned:
@@ -68,6 +71,8 @@ class ModelTimeline:
                     return self._model(run_id)
                 except UnknownRun:
                     self._pruned.add(run_id)
+                except ModelFileError:  # looked at again, for it may be restored
+                    continue
         return self._model(self._production())
 
     def known(self) -> bool:

@@ -32,7 +32,7 @@ class PoisonGuard:
         self._log = log
         starts = int(connection.call("HINCRBY", self._key, _STARTS, 1))
         trying, suspect, deaths = connection.call("HMGET", self._key, _TRYING, _SUSPECT, _DEATHS)
-        count = int(deaths or 0)
+        count = int(deaths) if deaths is not None and deaths.isdigit() else 0
         if trying is not None:
             count = count + 1 if trying == suspect else 1
             suspect = trying

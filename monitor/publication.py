@@ -10,10 +10,13 @@ from monitor.state import encode_state
 from monitor.window_engine import ClosedWindow
 
 
-def write_window(connection: Connection, keys: PipelineKeys, closed: ClosedWindow) -> bool:
+def write_window(
+    connection: Connection, keys: PipelineKeys, closed: ClosedWindow, incarnation: bytes = b""
+) -> bool:
     """Write a window with its state, samples and retrain event in one step.
 
-    Returns False where another monitor closed it first; nothing was written then.
+    Returns False where another monitor closed it first, or the stored state is of another incarnation; nothing was
+    written then.
     """
     return close_window(
         connection,
@@ -23,4 +26,5 @@ def write_window(connection: Connection, keys: PipelineKeys, closed: ClosedWindo
         encode_fields(closed.drift),
         list(closed.samples.encode()) if closed.samples is not None else [],
         [encode_fields(closed.retrain)] if closed.retrain is not None else [],
+        incarnation,
     )

@@ -14,7 +14,8 @@ from core.entry import default_record_id, field_map
 from core.merged_reader import PlacedEntry
 from core.model import Floats
 from core.model_file import ModelFile
-from core.record_decoder import RecordDecoder, RecordRows
+from core.record_decoder import RecordDecoder
+from core.record_rows import RecordRows
 from core.sample_block import is_sampled
 from core.scoring import score_batch
 from monitor.state import Position

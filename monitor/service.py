@@ -13,12 +13,11 @@ import msgspec
 from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.entry import EntryId, entries_of
-from core.errors import RecordError, ServerUnavailable, StreamError
+from core.errors import RecordError, ServerUnavailable
 from core.fields import decode_fields
 from core.keys import MONITORS, PartitionKeys
 from core.merged_reader import MergedReader
-from core.number import shown
-from core.pipeline_config import PipelineConfig, agree
+from core.pipeline_config import PipelineConfig, agree_again
 from core.retention import DRIFT, SAMPLES
 from core.scripts.trim import trim
 from core.service import Service
@@ -29,7 +28,8 @@ from monitor.marker import create_marker, first_position, made_anew, move_marker
 from monitor.model_timeline import ModelTimeline
 from monitor.poison import PoisonGuard
 from monitor.publication import write_window
-from monitor.state import MonitorState, decode_state
+from monitor.state import MonitorState
+from monitor.stored_state import load_state
 from monitor.window_engine import ClosedWindow, WindowEngine
 
 #: Port where http_port is unset.
@@ -52,12 +52,14 @@ class Monitor(Service):
         self._connection, self._probe = Connection(url), Connection(url)
         self._keys = settings.keys
         self._config: PipelineConfig
-        self._reader: MergedReader
+        self._agreed: PipelineConfig | None = None
+        self._reader: MergedReader | None = None
         self._read_to: dict[int, EntryId] = {}  # of each partition, as far as this process read it
         self._timeline: ModelTimeline
         self._engine: WindowEngine | None = None
         self._guard: PoisonGuard | None = None
         self._window = 0  # the newest that this process has seen
+        self._incarnation = b""  # of the stored state that it continues
         self._obstacle: str | None = "Redis has not answered yet"
         self._next_lag_s = self._next_trim_s = 0.0
         super().__init__(settings, DEFAULT_HTTP_PORT)
@@ -65,7 +67,7 @@ class Monitor(Service):
 
     def start(self) -> None:
         """Agree on the pipeline's set-up; from now on nothing is trimmed unread."""
-        self._config = agree(self._connection, self.settings)
+        self._config = self._agreed = agree_again(self._connection, self.settings, self._agreed)
         self._timeline = ModelTimeline(self._connection, self._keys)
         for partition in self._config.partitions:
             create_marker(self._connection, partition)
@@ -95,23 +97,29 @@ class Monitor(Service):
 
     def close(self) -> None:
         """Nothing is held: the state is in Redis as of the last window."""
+        if self._reader is not None:
+            self._reader.close()
         self._connection.close()
         self._probe.close()
 
     def _load(self) -> bool:
         """Continue from the stored state; False while there is no model to judge by."""
-        state = self._stored_state()
-        if state.window < self._window:
+        state, incarnation = load_state(self._connection, self._keys)
+        if self._incarnation not in {b"", incarnation}:
             self.log.warning("the stored state is gone; beginning anew", window=state.window, before=self._window)
-            self._window = state.window
             self.start()
+        self._incarnation = incarnation
         self._timeline.refresh()
         if not self._timeline.known():
             self._obstacle = _NO_MODEL
             return False
         self._guard = self._guard or PoisonGuard(self._connection, self._keys, self.settings, self.log)
         read_bytes = 1 if self._guard.careful else self.settings.read_bytes  # 1: as few entries as can be
-        self._reader = MergedReader(self._connection, self._config.partitions, read_bytes)
+        if self._reader is not None:
+            self._reader.close()
+        # promotions count too: a pane is judged by the model in production when its first record came
+        clocks, skew_ms = (self._keys.promotions,), self.settings.cluster_skew_ms
+        self._reader = MergedReader(self._connection, self._config.partitions, read_bytes, clocks, skew_ms)
         for partition in self._config.partitions:
             create_marker(self._connection, partition)
             state = self._with_position(state, partition)
@@ -142,21 +150,12 @@ class Monitor(Service):
         positions = {**state.positions, partition.number: first_position(self._connection, partition)}
         return msgspec.structs.replace(state, positions=positions, episode=episode)
 
-    def _stored_state(self) -> MonitorState:
-        window, data = self._connection.call("HMGET", self._keys.monitor, "window", "state")
-        state = decode_state(data)
-        if (window or b"0") != b"%d" % state.window:
-            raise StreamError(
-                f"the monitor's state is of window {state.window} but its number is {shown(window or b'none')}; "
-                f"delete {self._keys.monitor} to begin anew"
-            )
-        return state
-
     def _read_on(self) -> None:
-        engine, guard = self._engine, self._guard
+        engine, guard, reader = self._engine, self._guard, self._reader
         assert engine is not None  # noqa: S101  (step loads it first; for the type checker)
         assert guard is not None  # noqa: S101  (as above)
-        read = self._reader.read(BLOCK_MS)
+        assert reader is not None  # noqa: S101  (as above)
+        read = reader.read(BLOCK_MS)
         self._read_to |= {item.partition: item.id for item in read.entries}
         self._timeline.refresh()
         for part in guard.parts(read.entries):
@@ -169,7 +168,7 @@ class Monitor(Service):
 
     def _write(self, closed: ClosedWindow) -> bool:
         """Make a window durable, then show it; the marker group moves last, since trimming follows it."""
-        if not write_window(self._connection, self._keys, closed):
+        if not write_window(self._connection, self._keys, closed, self._incarnation):
             self.log.info("another monitor was first", window=closed.drift.window)
             self._engine = None
             return False

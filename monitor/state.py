@@ -71,6 +71,21 @@ def decode_state(data: bytes | None) -> MonitorState:
         version = msgspec.json.decode(data, type=_Version).version
         if version != VERSION:
             raise StreamError(f"the monitor's state has version {version}, not {VERSION}; upgrade this monitor")
-        return msgspec.json.decode(data, type=MonitorState)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        state = msgspec.json.decode(data, type=MonitorState)
+        _check(state)
+    except (msgspec.MsgspecError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         raise StreamError(f"the monitor's state cannot be read ({error}); delete its key to begin anew") from error
+    return state
+
+
+def _check(state: MonitorState) -> None:
+    """Raise ValueError for values that no monitor writes: they would fail at a record, over and over."""
+    if state.window < 0:
+        raise ValueError(f"window is {state.window}")
+    for number, position in state.positions.items():
+        fits = all(0 <= part < 2**64 for part in (position.ms, position.seq, position.entries))
+        if number < 0 or not fits or not WHOLE <= position.row < 2**31:
+            raise ValueError(f"the position in partition {number} is {position}")
+    counts = [count for pane in state.panes for count in (pane.n, pane.skipped, *pane.constant_changed)]
+    if not all(0 <= count < 2**63 for count in counts):
+        raise ValueError("a pane counts what cannot be counted")

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.drift_window import DriftWindow, RetrainEvent, WindowState
 from core.entry import EntryId
+from core.errors import StreamError
 from core.merged_reader import PlacedEntry
 from core.record_decoder import RecordDecoder
 from core.sample_block import SampleBlock
@@ -168,6 +169,12 @@ class WindowEngine:
             self._panes = []
             self._episode = self._rule.rearm(self._episode)
             self._model_id = model.run_id
+        width = len(model.file.profile.features)
+        if any({len(pane.z_sum), len(pane.constant_changed)} != {width} for pane in self._panes):
+            raise StreamError(
+                f"the monitor's state holds panes of another width than the {width} features of run "
+                f"{model.run_id!r}; delete its key to begin anew"
+            )
         self._model = model
         self._pane = _OpenPane(model, placed.id)
         return self._pane

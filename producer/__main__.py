@@ -23,6 +23,9 @@ def command(
     partitions: Annotated[int | None, typer.Option(help="Unset: what the pipeline has.")] = None,
     rate: Annotated[float | None, typer.Option(help="Records a second; unset: as fast as they are read.")] = None,
     block: Annotated[int | None, typer.Option(help="Pack this many rows into an entry.")] = None,
+    durability: Annotated[
+        str | None, typer.Option(help="When a record counts as sent: server, fsync or replica.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column whose value travels as the label.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column whose value is the record id.")] = None,
     format: Annotated[  # noqa: A002  (the name of the option)
@@ -33,7 +36,12 @@ def command(
     """Push the records of a file into a pipeline."""
     console = Console(stderr=True)
     try:
-        options = {"redis_url": redis_url, "pipeline": pipeline, "partitions": partitions}
+        options = {
+            "redis_url": redis_url,
+            "pipeline": pipeline,
+            "partitions": partitions,
+            "durability": durability,
+        }
         counts = produce(
             load_settings(options),
             file,

@@ -12,6 +12,8 @@ import numpy as np
 from core.model import Floats
 from core.record_encoder import encode_block
 from core.schema import Schema
+from producer.number_rows import NumberRow, NumberRows
+from producer.packed import Packed, PackedEntry, pack
 
 
 class BlockRow(NamedTuple):
@@ -21,13 +23,6 @@ class BlockRow(NamedTuple):
     id: bytes | None = None
     event_time_ms: int | None = None
     label: float = math.nan
-
-
-class PackedEntry(NamedTuple):
-    """One stream entry, and how many records it holds."""
-
-    fields: list[bytes]
-    records: int
 
 
 def pack_blocks(
@@ -64,15 +59,34 @@ class Batcher:
     def __init__(self, schema: Schema | None, max_entry_bytes: int) -> None:
         self._schema = schema
         self._max_entry_bytes = max_entry_bytes
-        self._packed: list[PackedEntry] = []
+        self._packed: list[Packed] = []
+        self._numbers: NumberRows | None = None
+        self._fields: list[PackedEntry] = []
         self._block: list[BlockRow] = []
+        self._blocks: list[PackedEntry] = []
         self.rows = 0
         self.first_row_s = 0.0
 
     def add_plain(self, fields: list[bytes]) -> None:
         """Take a plain record. Beside block rows it goes first, so that it does not cut the block in two."""
         self._arrived()
-        self._packed.append(PackedEntry(fields, 1))
+        self._close_numbers()
+        self._fields.append(PackedEntry(fields, 1))
+
+    def add_numbers(self, row: NumberRow, record_id: bytes | None) -> None:
+        """Take a plain record of numbers, whose form says whether it has an id."""
+        form, text = row
+        if not self.rows:
+            self.first_row_s = time.monotonic()
+        self.rows += 1
+        numbers = self._numbers
+        if numbers is None or numbers.form is not form:
+            self._close_numbers()
+            self._close_fields()
+            numbers = self._numbers = NumberRows(form)
+        numbers.texts.append(text)
+        if record_id is not None:
+            numbers.ids.append(record_id)
 
     def add_row(self, row: BlockRow) -> None:
         """Take a row of a block; a block has one event time, and ids for all rows or none."""
@@ -83,11 +97,13 @@ class Batcher:
                 self._close_block()
         self._block.append(row)
 
-    def seal(self) -> list[PackedEntry]:
+    def seal(self) -> list[Packed]:
         """Give away everything as entries."""
-        if self._block:
-            self._close_block()
-        sealed, self._packed = self._packed, []
+        self._close_numbers()
+        self._close_fields()
+        self._close_block()
+        sealed, self._packed = self._packed + pack(self._blocks), []
+        self._blocks = []
         self.rows = 0
         return sealed
 
@@ -96,13 +112,25 @@ class Batcher:
             self.first_row_s = time.monotonic()
         self.rows += 1
 
+    def _close_numbers(self) -> None:
+        if self._numbers is not None:
+            self._packed += self._numbers.packed()
+            self._numbers = None
+
+    def _close_fields(self) -> None:
+        if self._fields:
+            self._packed += pack(self._fields)
+            self._fields = []
+
     def _close_block(self) -> None:
         block, self._block = self._block, []
+        if not block:
+            return
         if self._schema is None:
             raise ValueError("a row of a block needs a schema")
         labels = np.array([row.label for row in block])
         ids = [row.id for row in block if row.id is not None]
-        self._packed += pack_blocks(
+        self._blocks += pack_blocks(
             np.array([row.values for row in block], dtype=np.float64),
             self._schema,
             self._max_entry_bytes,

@@ -11,23 +11,26 @@ from typing import Literal, Self
 
 import numpy as np
 
-from core.connection import Connection, RedisError
-from core.errors import DataError, NoProductionModel, StreamError, StreamgaugeError
+from core.connection import Connection
+from core.errors import DataError, SettingsError, StreamError, StreamgaugeError
 from core.keys import PartitionKeys
 from core.model import Floats
 from core.pipeline_config import agree
-from core.redis_registry import RedisRegistry
+from core.required_groups import required_groups
 from core.schema import Schema
 from core.settings import Settings
+from producer.backlog_groups import BacklogGroups
 from producer.batcher import Batcher, pack_blocks
 from producer.delivery import Delivery, DeliveryLimits
+from producer.durability import Durability, checked_durability
 from producer.labels import Label, label_fields, pack_labels
 from producer.lanes import Lane, Lanes
+from producer.linger import Linger
+from producer.number_rows import Forms
+from producer.production_schema import production_schema
 from producer.record import RecordId, Value, block_row, checked_ids, class_numbers, id_bytes, plain_fields
 from producer.waiting import Waiter
 
-#: How long the linger thread leaves a server alone that refused a batch; send() and flush() try at once.
-RETRY_S = 0.5
 #: How long leaving a ``with`` block by an exception may still flush.
 EXIT_FLUSH_S = 5.0
 
@@ -39,8 +42,10 @@ class Producer:
 
     ``send`` gathers records; a batch goes out when it has ``batch_rows`` records or its first one is ``linger_ms``
     old, whichever comes first, whether or not anybody sends again. A batch whose answer is lost is sent again
-    under its sequence number, so that the server writes it once. A call that raises because of the server has
-    taken its records: they stay buffered, and ``flush`` tries them again. Close it, or use it in a ``with`` block.
+    under its sequence number, so that the server writes it once. With a linger, ``send`` returns while its last
+    batches are on their way: their answers, and what goes wrong with them, come with a later ``send`` or
+    ``flush``. A call that raises because of the server has taken its records: they stay buffered, and ``flush``
+    tries them again. Close it, or use it in a ``with`` block. docs/producing.md tells the whole story.
 
     Parameters
     ----------
@@ -53,20 +58,26 @@ class Producer:
     batch_rows
         Records in a batch, and rows in a block.
     linger_ms
-        How long a record may wait for company; 0 sends each at once.
+        How long a record may wait for company; 0 sends each at once, and returns when it is written.
     block
         Pack rows into blocks: many times faster to score, and answered as a block. A record that does not fit the
         schema goes in plain form, where the scorer rejects it with its reason.
     schema
         The features of a block; None takes those of the model in production.
     on_full
-        When the readers are too far behind: "wait" until there is room, or "raise" :class:`BacklogFull`.
+        When the readers are too far behind: "wait" until there is room, or "raise" :class:`BacklogFull` from the
+        very ``send`` whose batch was refused, which then waits for each answer.
     max_backlog_entries, max_backlog_bytes
         How far behind is too far, for each partition.
     max_entry_bytes
         Larger blocks are split; a larger entry would be rejected.
     give_up_s
-        A server that is away for longer is an error.
+        A server that is away, or does not get its writes to disk, for longer is an error.
+    durability
+        When a record counts as sent: "server", as the server persists by itself; "fsync", on its disk; "replica",
+        on the disk of a replica as well, which survives a failover.
+    partition_by
+        Where a record goes that has an id and no key: "id", by the id's hash, or "turn", batch by batch in turn.
     settings
         What this producer proposes where it is the first to start in its pipeline.
     notify
@@ -75,7 +86,8 @@ class Producer:
     Raises
     ------
     ServerUnavailable, SettingsError
-        No server answers, or the pipeline has another number of partitions.
+        No server answers, the pipeline has another number of partitions, or the server cannot promise the
+        durability.
     NoProductionModel
         ``block`` without ``schema``, and nothing is in production.
     """
@@ -95,6 +107,8 @@ class Producer:
         max_backlog_bytes: int = 256 * 1024 * 1024,
         max_entry_bytes: int = 1024 * 1024,
         give_up_s: float = 120.0,
+        durability: Durability = "server",
+        partition_by: Literal["id", "turn"] = "id",
         settings: Settings | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
@@ -102,44 +116,51 @@ class Producer:
             raise DataError(
                 f"batch_rows is {batch_rows} and linger_ms {linger_ms}; choose at least 1 and at least 0"
             )
+        if partition_by not in {"id", "turn"}:
+            raise SettingsError(f"partition_by is {partition_by!r}; choose id or turn")
         agreed_settings = settings or Settings(pipeline=pipeline, partitions=partitions)
         self._keys = agreed_settings.keys
         self._connection = Connection(server) if isinstance(server, str) else server
         self._owns_connection = isinstance(server, str)
         self._batch_rows = batch_rows
         self._linger_s = linger_ms / 1000
+        self._sends_ahead = linger_ms > 0 and on_full == "wait"
+        self._by_id = partition_by == "id"
         self._max_entry_bytes = max_entry_bytes
+        self._forms = Forms()
         self._waiter = Waiter(notify or _log.warning)
-        self._limits = DeliveryLimits(max_backlog_entries, max_backlog_bytes, on_full, give_up_s)
-        self._condition = threading.Condition(threading.RLock())
-        self._thread: threading.Thread | None = None
+        self._limits = DeliveryLimits(
+            max_backlog_entries, max_backlog_bytes, on_full, give_up_s, checked_durability(durability)
+        )
+        self._lock = threading.RLock()
         self._closed = False
         try:
             config = agree(self._connection.require(), agreed_settings)
             self._schema = schema
             self._block_schema = self.schema if block else None
         except BaseException:
-            self._release()
+            self._close_connection()
             raise
+        known = config.required_groups
+        groups = BacklogGroups(known, lambda: required_groups(self._connection, self._keys, known))
         self._lanes = Lanes(
-            [self._lane(keys, keys.records, config.required_groups) for keys in config.partitions],
+            [self._lane(keys, keys.records, groups) for keys in config.partitions],
             # labels have no cap, and their sequence lies on their own slot
-            self._lane(PartitionKeys(self._keys.pipeline, 0), self._keys.labels, ()),
+            self._lane(PartitionKeys(self._keys.pipeline, 0), self._keys.labels, BacklogGroups((), tuple)),
             self._linger_s,
         )
+        self._linger = Linger(self._lanes, self._lock)
+        try:
+            self._lanes.require_durability(self._limits.durability)
+        except BaseException:
+            self._release()
+            raise
 
     @property
     def schema(self) -> Schema:
         """The features and classes of blocks. Raises NoProductionModel where none was given and none is known."""
         if self._schema is None:
-            registry = RedisRegistry(self._connection, self._keys)
-            production = registry.production()
-            if production is None:
-                raise NoProductionModel(
-                    f"pipeline {self._keys.pipeline!r} has no model in production, whose features a block needs; "
-                    "promote one, pass a schema, or send plain records"
-                )
-            self._schema = registry.model(production.run_id).model.schema
+            self._schema = production_schema(self._connection, self._keys)
         return self._schema
 
     @property
@@ -178,32 +199,43 @@ class Producer:
         id: RecordId = None,  # noqa: A002  (the name of the field on the wire)
         event_time_ms: int | str | bytes | None = None,
         label: Value = None,
+        key: RecordId = None,
     ) -> None:
         """Push one record of feature values: numbers, or text that is passed on as it is.
 
-        A record with an id goes to the partition that its hash names, one without to the next in turn.
+        Records of one ``key`` go to one partition, in order. Without a key the id is the key (``partition_by``);
+        without either, batches go to the partitions in turn.
 
         Raises
         ------
         DataError
             A feature name or value that cannot travel; the record was not taken.
         BacklogFull, ServerUnavailable, StreamError
-            The batch could not be published; the record stays buffered, do not send it again.
+            A batch could not be published; the record stays buffered, do not send it again.
         """
-        record_id = id_bytes(id)
-        row = fields = None
+        record_id = None if id is None else id_bytes(id)
+        place = id_bytes(key) if key is not None else record_id if self._by_id else None
+        numbers = row = fields = None
         if self._block_schema is not None:
             row = block_row(self._block_schema, features, record_id, event_time_ms, label)
-        if row is None:
+        elif event_time_ms is None and label is None:
+            numbers = self._forms.row(features, record_id is not None)
+        if numbers is None and row is None:
             fields = plain_fields(features, record_id, event_time_ms, label)
-        with self._condition:
-            self._require_open()
-            lane = self._lanes.of(record_id)
-            if row is not None:
+            self._forms.learn(features)
+        with self._lock:
+            if self._closed:
+                self._require_open()
+            lane = self._lanes.of(place)
+            if numbers is not None:
+                lane.batcher.add_numbers(numbers, record_id)
+            elif row is not None:
                 lane.batcher.add_row(row)
             elif fields is not None:
                 lane.batcher.add_plain(fields)
-            self._after_add(lane)
+            rows = lane.batcher.rows
+            if rows == 1 or rows >= self._batch_rows:
+                self._after_add(lane)
 
     def send_rows(
         self,
@@ -211,15 +243,17 @@ class Producer:
         ids: Sequence[RecordId] | None = None,
         labels: Sequence[float | str | None] | Floats | None = None,
         event_time_ms: int | None = None,
+        keys: Sequence[RecordId] | None = None,
     ) -> None:
         """Push rows ``x`` (n, d) in schema order as blocks of ``batch_rows``; they go out at once.
 
-        ``labels`` are 0, 1 or class names; None, nan and empty text mean unknown.
+        ``labels`` are 0, 1 or class names; None, nan and empty text mean unknown. ``keys`` are as for
+        :meth:`send`, one a row.
 
         Raises
         ------
         DataError
-            A shape, id or label that does not fit; no row was taken.
+            A shape, id, key or label that does not fit; no row was taken.
         NoProductionModel
             No schema was given and nothing is in production.
         BacklogFull, ServerUnavailable, StreamError
@@ -232,26 +266,32 @@ class Producer:
                 f"rows have shape {rows.shape}; give (n, {schema.width}), one column a feature in order"
             )
         row_ids = None if ids is None else checked_ids(ids, len(rows))
+        places = checked_ids(keys, len(rows), "a key") if keys is not None else row_ids if self._by_id else None
         y = None if labels is None else class_numbers(labels, len(rows), schema)
-        with self._condition:
+        with self._lock:
             self._require_open()
-            for lane, chosen in self._lanes.shares(len(rows), row_ids, self._batch_rows):
-                lane.seal()
-                for entry in pack_blocks(
-                    rows[chosen],
-                    schema,
-                    self._max_entry_bytes,
-                    None if row_ids is None else [row_ids[row] for row in chosen],
-                    event_time_ms,
-                    None if y is None else y[chosen],
-                ):
-                    lane.add(entry)
+            failed: StreamgaugeError | None = None
+            for lane, chosen in self._lanes.shares(len(rows), places, self._batch_rows):
+                share_ids = None
+                if row_ids is not None:
+                    share_ids = row_ids[chosen] if isinstance(chosen, slice) else [row_ids[row] for row in chosen]
+                share_y = None if y is None else y[chosen]
+                lane.add(
+                    pack_blocks(rows[chosen], schema, self._max_entry_bytes, share_ids, event_time_ms, share_y)
+                )
+                if self._sends_ahead and failed is None:
+                    try:
+                        self._lanes.send_ahead(lane)
+                    except StreamgaugeError as error:
+                        failed = error  # raised once every row is taken
+            if failed is not None:
+                raise failed
             self._lanes.deliver()
 
     def send_label(self, id: RecordId, y: Label) -> None:  # noqa: A002  (the name of the field on the wire)
         """Push the true outcome of one record: 0, 1 or a class name. Raises DataError; batched as records are."""
         fields = label_fields(id, y)
-        with self._condition:
+        with self._lock:
             self._require_open()
             self._lanes.labels.batcher.add_plain(fields)
             self._after_add(self._lanes.labels)
@@ -259,13 +299,10 @@ class Producer:
     def send_labels(self, ids: Sequence[RecordId], y: Sequence[Label] | Floats) -> None:
         """Push the true outcomes of many records at once. Raises DataError, having taken none."""
         entries = list(pack_labels(ids, list(y), self._max_entry_bytes))
-        with self._condition:
+        with self._lock:
             self._require_open()
-            labels = self._lanes.labels
-            labels.seal()
-            for entry in entries:
-                labels.add(entry)
-            labels.delivery.deliver()
+            self._lanes.labels.add(entries)
+            self._lanes.labels.delivery.deliver()
 
     def flush(self, timeout_s: float | None = None) -> int:
         """Publish everything now, records before labels; returns how many are still unsent.
@@ -280,7 +317,7 @@ class Producer:
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         # another thread may hold the lock for as long as it waits for room
-        if not self._condition.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
+        if not self._lock.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
             return self.unsent
         try:
             self._waiter.interrupted = False
@@ -289,7 +326,7 @@ class Producer:
             self._lanes.deliver(deadline_s)
             return self.unsent
         finally:
-            self._condition.release()
+            self._lock.release()
 
     def interrupt(self) -> None:
         """End any wait, in whichever thread, until the next flush: what is unsent stays buffered.
@@ -321,43 +358,29 @@ class Producer:
         finally:
             self._release()
 
-    def _lane(self, keys: PartitionKeys, stream: str, groups: tuple[str, ...]) -> Lane:
-        delivery = Delivery(self._connection, stream, keys.producer, groups, self._limits, self._waiter)
+    def _lane(self, keys: PartitionKeys, stream: str, groups: BacklogGroups) -> Lane:
+        delivery = Delivery(
+            self._connection, stream, keys.producer, groups, self._limits, self._waiter, self._meanwhile
+        )
         return Lane(Batcher(self._block_schema, self._max_entry_bytes), delivery)
 
+    def _meanwhile(self) -> None:
+        """While one lane waits, the others go on; what goes wrong there is met by the next send or flush."""
+        self._lanes.publish_due()
+
     def _after_add(self, lane: Lane) -> None:
-        if lane.batcher.rows >= self._batch_rows or not self._linger_s:
-            self._lanes.seal(lane)
+        """A lane has its first row, or all rows of a batch."""
+        if lane.batcher.rows < self._batch_rows and self._linger_s:
+            self._linger.expect(lane.batcher.first_row_s + self._linger_s)
+            return
+        self._lanes.seal(lane)
+        if self._sends_ahead:
+            self._lanes.send_ahead(lane)
+            due_s = self._lanes.due_s()
+            if due_s is not None:
+                self._linger.expect(due_s)
+        else:
             lane.delivery.deliver()
-        elif lane.batcher.rows == 1:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._linger, name="streamgauge-producer", daemon=True)
-                self._thread.start()
-            self._condition.notify()
-
-    def _linger(self) -> None:
-        """Publish batches whose first record has waited long enough, until closed.
-
-        It never waits for room while it holds the lock, so that ``flush`` keeps its time limit.
-        """
-        not_before_s = 0.0
-        with self._condition:
-            while not self._closed:
-                due_s = self._lanes.due_s()
-                if due_s is None:
-                    self._condition.wait()
-                    continue
-                delay_s = max(due_s, not_before_s) - time.monotonic()
-                if delay_s > 0:
-                    self._condition.wait(delay_s)
-                    continue
-                try:
-                    published = self._lanes.publish_due()
-                except (StreamgaugeError, RedisError) as error:
-                    # the records stay buffered, and the next send or flush meets the same error in its caller
-                    _log.debug("a batch could not be published yet: %s", error)
-                    published = False
-                not_before_s = 0.0 if published else time.monotonic() + RETRY_S
 
     def _require_open(self) -> None:
         if self._closed:
@@ -365,11 +388,12 @@ class Producer:
 
     def _release(self) -> None:
         self._waiter.interrupted = True  # a send that waits in another thread leaves its records unsent
-        with self._condition:
+        with self._lock:
             self._closed = True
-            self._condition.notify_all()
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
+        self._linger.close()
+        self._lanes.close()
+        self._close_connection()
+
+    def _close_connection(self) -> None:
         if self._owns_connection:
             self._connection.close()

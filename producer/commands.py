@@ -12,6 +12,7 @@ from core.errors import SettingsError
 from core.settings import Settings
 from producer import push
 from producer.client import Producer
+from producer.durability import checked_durability
 from producer.push import PushCounts, Report
 from producer.sources import Format, Source, open_source
 
@@ -100,6 +101,7 @@ def _producer(settings: Settings, console: Console, block: int | None) -> Iterat
         max_backlog_entries=settings.max_backlog_entries,
         max_backlog_bytes=settings.max_backlog_bytes,
         max_entry_bytes=settings.max_entry_bytes,
+        durability=checked_durability(settings.durability),
         settings=settings,
         notify=lambda sentence: console.print(sentence, style="yellow", highlight=False, markup=False),
     ) as producer:

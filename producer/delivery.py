@@ -1,33 +1,53 @@
 """Delivery to one stream: in order, each entry exactly once, whatever happens to the connection.
 
-One call of the publish script carries a sequence number and is frozen when it is first tried: a retry sends the
-same entries under the same number, so the server writes them once.
+Calls of the publish script are sent ahead on one socket. Where one is refused or lost, those behind it are
+answered with a gap and nothing is written out of order; they are sent again from the first without an answer.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import NoScriptError, OutOfMemoryError
+from redis.exceptions import TimeoutError as ServerSilent
 
-from core.connection import CONNECTION_ERRORS, Connection, ServerError, without_password
+from core.channel import Channel
+from core.connection import (
+    CONNECTION_ERRORS,
+    SOCKET_TIMEOUT_S,
+    Connection,
+    RedisError,
+    ServerError,
+    without_password,
+)
+from core.entry import parse_entry_id
 from core.errors import BacklogFull, ServerUnavailable, StreamError
-from core.scripts.publish import MAX_CALL_ENTRIES, SequenceGap, publish
+from core.scripts.publish import SequenceGap, read_answer, submit_publish
+from core.server_errors import as_raised
+from producer.backlog_groups import BacklogGroups
+from producer.call_queue import Call, CallQueue
+from producer.durability import Durability, ask, is_durable, refusal
+from producer.packed import Packed
 from producer.waiting import Waiter
 
-#: Bytes a call may carry beyond its first entry: the server works on nothing else meanwhile.
-MAX_CALL_BYTES = 4 * 1024 * 1024
-#: Acknowledged calls kept, for a server that lost the newest writes in a failover.
-HISTORY_CALLS = 64
-HISTORY_BYTES = 8 * 1024 * 1024
+#: Calls on their way at once: the server works on one while the next is made.
+CALLS_AHEAD = 3
+#: Unsent bytes of one stream while the server writes what it has to disk; then a send waits for it.
+MAX_UNSETTLED_BYTES = 16 * 1024 * 1024
+#: A time limit is stretched by this much for a reply that is on its way: the next attempt would only ask again.
+REPLY_GRACE_S = 1.0
+#: How long a stream that refused something is left alone by those who do not wait for it.
+RETRY_S = 0.5
+#: How soon a wait for a reply notices an interrupt.
+_SLICE_S = 0.05
 
-#: A lost server, or one that is about to be replaced by another.
-_AWAY: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, ReadOnlyError, MasterDownError)
+#: Error replies that pass by themselves, or when the server is mended: a long script, a disk that is full.
+_PASSING = ("BUSY ", "MISCONF ")
 
 
 class ServerFull(BacklogFull):
@@ -41,27 +61,19 @@ class ServerFull(BacklogFull):
         self.group = ""
 
 
+class _Away(Exception):
+    """No server takes writes now; it is waited out."""
+
+
 @dataclass(frozen=True)
 class DeliveryLimits:
-    """What a producer does when the server is full or away."""
+    """What a producer does when the server is full or away, and what it asks of its disk."""
 
     max_backlog_entries: int
     max_backlog_bytes: int
     on_full: Literal["wait", "raise"] = "wait"
     give_up_s: float = 120.0  #: a server that is away for longer than this is an error; what is unsent stays
-
-
-class _Call:
-    """Entries under one sequence number."""
-
-    __slots__ = ("counted", "entries", "records", "sequence", "size_bytes")
-
-    def __init__(self) -> None:
-        self.entries: list[list[bytes]] = []
-        self.records = 0
-        self.size_bytes = 0
-        self.sequence = 0
-        self.counted = False
+    durability: Durability = "server"
 
 
 class Delivery:
@@ -75,6 +87,8 @@ class Delivery:
         Key of the last sequence of a producer id, on the stream's slot.
     groups
         Groups whose backlog holds the producer back; none for a stream without a cap.
+    meanwhile
+        Called before each pause, so that the other streams of the producer do not wait for this one.
     """
 
     def __init__(
@@ -82,151 +96,297 @@ class Delivery:
         connection: Connection,
         stream: str,
         sequence_key: Callable[[str], str],
-        groups: tuple[str, ...],
+        groups: BacklogGroups,
         limits: DeliveryLimits,
         waiter: Waiter,
+        meanwhile: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._stream = stream
-        self._sequence_key = sequence_key
+        self._key_of = sequence_key
         self._groups = groups
         self._limits = limits
         self._waiter = waiter
-        self._producer_id = secrets.token_hex(8)
-        self._last_sequence = 0
-        self._waiting: deque[tuple[list[bytes], int, int]] = deque()  # entry, records, bytes
-        self._calls: deque[_Call] = deque()  # frozen; the first one is under way
-        self._history: deque[_Call] = deque()
-        self._history_bytes = 0
-        self.unsent_records = 0
-        self.sent_records = 0
-        self.sent_entries = 0
+        self._meanwhile = meanwhile
+        self._queue = CallQueue(durable=limits.durability != "server")
+        self._channel: Channel | None = None
+        self._under_way: deque[Call | None] = deque()  # None: a question to the disk
+        self._window = CALLS_AHEAD
+        self._with_text = False
+        self._answers = 0
+        self._away_since_s: float | None = None
+        self.rests_until_s = 0.0  #: whoever does not wait for this stream leaves it alone until then
 
-    def add(self, entry: list[bytes], records: int) -> None:
-        """Queue an entry that holds ``records`` records."""
-        self._waiting.append((entry, records, sum(map(len, entry))))
-        self.unsent_records += records
+    @property
+    def unsent_records(self) -> int:
+        """Records whose writing, as durable as asked, is not known."""
+        return self._queue.unsent_records
 
-    def deliver(self, deadline_s: float | None = None) -> bool:
-        """Publish all that is queued; False where an interrupt or the deadline left something in the queue.
+    @property
+    def sent_records(self) -> int:
+        """Records whose writing is known."""
+        return self._queue.sent_records
+
+    @property
+    def sent_entries(self) -> int:
+        """Entries that they were packed into."""
+        return self._queue.sent_entries
+
+    @property
+    def sequence_key(self) -> str:
+        """Key of this producer's sequence on this stream."""
+        return self._key_of(self._queue.producer_id)
+
+    def add(self, packed: Packed) -> None:
+        """Queue entries behind those that are there."""
+        self._queue.add(packed)
+
+    def open_channel(self) -> Channel:
+        """The socket to the server that holds the stream now. Raises what redis-py raises where none answers."""
+        if self._channel is None or self._channel.closed:
+            self._channel = self._connection.channel(self._stream)
+        return self._channel
+
+    def rest(self) -> None:
+        """Something was refused just now: whoever does not wait for it tries other streams first."""
+        self.rests_until_s = time.monotonic() + RETRY_S
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def deliver(self, deadline_s: float | None = None, *, ahead: bool = False, patient: bool = True) -> bool:
+        """Publish what is queued; False where an interrupt, the deadline or impatience left something.
+
+        Parameters
+        ----------
+        ahead
+            Leave as many calls on their way as may be, without an answer.
+        patient
+            Wait for room and for a lost server.
 
         Raises
         ------
         BacklogFull
             The readers are behind or the server is full, and ``on_full`` is "raise".
         ServerUnavailable
-            No server answered for ``give_up_s``.
+            No server answered, or none wrote to its disk, for ``give_up_s``.
         StreamError
             The server refuses the stream for another reason.
         """
-        while self._calls or self._waiting:
-            if not self._calls:
-                self._calls.append(self._next_call())
-            if not self._publish_first(deadline_s):
-                return False
-        return True
-
-    def _next_call(self) -> _Call:
-        call = _Call()
-        while self._waiting and len(call.entries) < MAX_CALL_ENTRIES:
-            entry, records, size_bytes = self._waiting[0]
-            if call.entries and call.size_bytes + size_bytes > MAX_CALL_BYTES:
-                break
-            self._waiting.popleft()
-            call.entries.append(entry)
-            call.records += records
-            call.size_bytes += size_bytes
-        return call
-
-    def _publish_first(self, deadline_s: float | None) -> bool:
-        call = self._calls[0]
-        away_since_s: float | None = None
-        attempt = 0
+        attempt, answers = -1, self._answers
         while True:
             try:
-                self._publish(call)
-            except SequenceGap as gap:
-                self._rewind(gap.last)
-                call = self._calls[0]
-                continue
-            except BacklogFull as full:
-                reason = self._refused(full)
-            except OutOfMemoryError:
-                reason = self._refused(ServerFull())
-            except _AWAY as error:
-                now_s = time.monotonic()
-                away_since_s = now_s if away_since_s is None else away_since_s
-                where = without_password(self._connection.url)
-                if now_s - away_since_s >= self._limits.give_up_s:
-                    raise ServerUnavailable(
-                        f"no Redis took records at {where} for {self._limits.give_up_s:g} s ({error}); start it, "
-                        "then flush again: nothing that was not sent is lost"
-                    ) from error
-                reason = f"the connection to {where} is lost; trying again until it is back"
-            except ServerError as error:
-                raise StreamError(
-                    f"{self._stream} cannot be written ({error}); mend it and flush again"
-                ) from error
-            else:
-                self._acknowledged(call)
-                return True
-            self._waiter.say(reason)
+                return self._exchange(deadline_s, ahead=ahead)
+            except (BacklogFull, OutOfMemoryError) as refused:
+                full = refused if isinstance(refused, BacklogFull) else ServerFull()
+                if self._heard_of_other_groups(full):
+                    continue
+                if self._limits.on_full == "raise":
+                    raise full from None
+                reason = f"{full}; waiting until there is room"
+            except _Away as away:
+                reason = str(away)
+            if not patient:
+                self.rest()
+                return False
+            attempt, answers = (attempt + 1, answers) if answers == self._answers else (0, self._answers)
+            self._waiter.say(reason, self._stream)
+            self.rest()
+            self._meanwhile()
             if not self._waiter.pause(attempt, deadline_s):
                 return False
-            attempt += 1
 
-    def _publish(self, call: _Call) -> None:
-        publish(
-            self._connection,
+    def _exchange(self, deadline_s: float | None, *, ahead: bool) -> bool:
+        """Send and collect until nothing is left, or only what may stay on its way.
+
+        Raises BacklogFull and OutOfMemoryError for a refused call, _Away for a lost server.
+        """
+        channel = self._channel
+        if channel is not None and (channel.closed or channel.outstanding != len(self._under_way)):
+            self._drop_channel()  # an exception, as of Ctrl-C, came between a command and our note of it
+        try:
+            self._send()
+            while self._under_way:
+                if ahead and not self._crowded() and not self.open_channel().readable():
+                    return True
+                if not self._await_reply(deadline_s):
+                    return False
+                self._collect()
+                self._send()
+        except CONNECTION_ERRORS as error:
+            raise self._lost(error) from error
+        except ServerError as error:
+            if isinstance(error, OutOfMemoryError):
+                raise
+            raised = as_raised(error)
+            if raised is not error or str(error).startswith(_PASSING):
+                raise self._lost(raised) from error
+            raise StreamError(f"{self._stream} cannot be written ({error}); mend it and flush again") from error
+        return True
+
+    def _send(self) -> None:
+        """Send calls as far as the window allows, then ask about the disk; it answers nothing else meanwhile."""
+        if self._under_way and self._under_way[-1] is None:
+            return
+        limits, queue = self._limits, self._queue
+        while len(self._under_way) < self._window and (call := queue.call(len(self._under_way))) is not None:
+            submit_publish(
+                self.open_channel(),
+                self._stream,
+                self.sequence_key,
+                call.sequence,
+                call.packed.arguments,
+                limits.max_backlog_entries,
+                limits.max_backlog_bytes,
+                self._groups.names,
+                with_text=self._with_text,
+            )
+            self._with_text = False
+            self._under_way.append(call)
+        if limits.durability != "server" and (queue.answered or self._under_way):
+            if queue.more_than(len(self._under_way)) and queue.answered_bytes < MAX_UNSETTLED_BYTES:
+                return
+            ask(self.open_channel(), limits.durability)
+            self._under_way.append(None)
+
+    def _crowded(self) -> bool:
+        """Whether more is queued than may wait behind what is on its way."""
+        if self._under_way[-1] is None:
+            return self._queue.unsent_bytes > MAX_UNSETTLED_BYTES
+        return self._queue.more_than(len(self._under_way))
+
+    def _await_reply(self, deadline_s: float | None) -> bool:
+        """Wait for the next reply; False where an interrupt or the deadline came first."""
+        now_s = time.monotonic()
+        silent_s = now_s + SOCKET_TIMEOUT_S
+        if deadline_s is not None and self._under_way[0] is not None:
+            deadline_s = max(deadline_s, now_s + REPLY_GRACE_S)
+        while not self.open_channel().readable(_SLICE_S):
+            now_s = time.monotonic()
+            if self._waiter.interrupted or (deadline_s is not None and now_s >= deadline_s):
+                return False
+            if now_s >= silent_s:
+                raise ServerSilent(f"no answer for {SOCKET_TIMEOUT_S:g} s")
+        return True
+
+    def _collect(self) -> None:
+        """Take one reply. Where it is a refusal, those behind it were refused with it."""
+        channel = self.open_channel()
+        call = self._under_way[0]
+        if call is None:
+            self._collect_settled(channel)
+            return
+        try:
+            last_id = read_answer(channel.collect())
+        except SequenceGap as gap:
+            self._drain(channel)
+            self._rewind(gap.last)
+        except NoScriptError:
+            self._drain(channel)
+            self._with_text = True
+        except (BacklogFull, ServerError):
+            self._drain(channel)
+            self._window = 1  # until there is room, more would be sent in vain
+            raise
+        else:
+            self._under_way.popleft()
+            self._queue.acknowledge(last_id)
+            self._window = CALLS_AHEAD
+            if self._limits.durability == "server":
+                self._progress()
+
+    def _collect_settled(self, channel: Channel) -> None:
+        durability = self._limits.durability
+        try:
+            durable = is_durable(channel.collect(), durability)
+        except ServerError as error:
+            self._under_way.clear()
+            if as_raised(error) is not error:
+                raise
+            raise refusal(error, durability) from error
+        self._under_way.popleft()
+        if durable:
+            self._queue.settle()
+            self._progress()
+            return
+        where = "its disk" if durability == "fsync" else "its disk and a replica's"
+        self._waiter.say(
+            self._away(f"{self._stream} is written, but the server does not confirm that it is on {where}"),
             self._stream,
-            self._sequence_key(self._producer_id),
-            self._last_sequence + 1,
-            call.entries,
-            self._limits.max_backlog_entries,
-            self._limits.max_backlog_bytes,
-            self._groups,
         )
 
-    def _refused(self, full: BacklogFull) -> str:
-        if self._limits.on_full == "raise":
-            raise full
-        return f"{full}; waiting until there is room"
+    def _drain(self, channel: Channel) -> None:
+        """Collect what is on its way behind a refused call; nothing of it was written."""
+        self._under_way.popleft()
+        while self._under_way:
+            with suppress(ServerError):  # the call before it says why
+                channel.collect()
+            self._under_way.popleft()
 
-    def _acknowledged(self, call: _Call) -> None:
-        """Written, now or by an earlier attempt whose answer was lost."""
-        self._calls.popleft()
-        self._last_sequence += 1
-        call.sequence = self._last_sequence
-        if not call.counted:
-            call.counted = True
-            self.unsent_records -= call.records
-            self.sent_records += call.records
-            self.sent_entries += len(call.entries)
-        self._history.append(call)
-        self._history_bytes += call.size_bytes
-        while len(self._history) > HISTORY_CALLS or (
-            len(self._history) > 1 and self._history_bytes > HISTORY_BYTES
-        ):
-            self._history_bytes -= self._history.popleft().size_bytes
-        self._waiter.relieved()
+    def _progress(self) -> None:
+        self._answers += 1
+        self._away_since_s = None
+        self.rests_until_s = 0.0
+        self._waiter.relieved(self._stream)
+
+    def _drop_channel(self) -> None:
+        """Give the socket up; what has no answer, and what is not known to be on disk, goes out again."""
+        self.close()
+        self._channel = None
+        self._under_way.clear()
+        self._window = 1
+        self._queue.send_answered_again()
+
+    def _lost(self, error: Exception) -> _Away:
+        self._drop_channel()
+        where = without_password(self._connection.url)
+        return _Away(self._away(f"the connection to {where} is lost ({error}); trying again until it is back"))
+
+    def _away(self, reason: str) -> str:
+        """Note that nothing is written; raises ServerUnavailable after ``give_up_s`` of it."""
+        now_s = time.monotonic()
+        if self._away_since_s is None:
+            self._away_since_s = now_s
+        if now_s - self._away_since_s >= self._limits.give_up_s:
+            self._away_since_s = None
+            raise ServerUnavailable(
+                f"no Redis took records at {without_password(self._connection.url)} for "
+                f"{self._limits.give_up_s:g} s ({reason}); start it, then flush again: nothing that was not sent "
+                "is lost"
+            )
+        return reason
+
+    def _heard_of_other_groups(self, full: BacklogFull) -> bool:
+        """A retired group holds nobody back; whoever runs must hear of it without a restart."""
+        if isinstance(full, ServerFull):
+            return False
+        try:
+            return self._groups.refresh()
+        except RedisError:
+            return False  # asked again after the next refusal
 
     def _rewind(self, last: int) -> None:
-        """The server knows less than was acknowledged: send again what it lost, in order.
-
-        With no sequence at all it forgot this producer (the key expired, or the server was flushed); what it wrote
-        then is not sent again, as it may well be there. So the numbers start again under a new producer id.
-        """
-        lost = [call for call in self._history if call.sequence > last]
-        self._history.clear()
-        self._history_bytes = 0
-        if last and lost and lost[0].sequence == last + 1:
-            self._last_sequence = last
-            self._calls.extendleft(reversed(lost))
-            return
-        if last:
+        """The server knows less than it acknowledged: it lost its newest writes, or forgot this producer."""
+        lost = self._queue.rewind(last or self._newest_present(), forgotten=not last)
+        if lost is not None:
             self._waiter.say(
-                f"the server lost calls {last + 1} to {self._last_sequence} to {self._stream}, which are not "
-                "held here any more; push their records again"
+                f"the server lost calls {lost[0]} to {lost[1]} to {self._stream}, which are not held here any "
+                "more; push their records again",
+                self._stream,
             )
-        self._producer_id = secrets.token_hex(8)
-        self._last_sequence = 0
+
+    def _newest_present(self) -> int:
+        """The last sequence whose entries are in the stream, or were and are trimmed.
+
+        The sequence key may be gone alone (it expires), so the stream itself is asked. Where that is gone too, it
+        was deleted on purpose, and what was in it is not sent again.
+        """
+        acknowledged = self._queue.acknowledged_ids()
+        first = self._connection.call("XRANGE", self._stream, "-", "+", "COUNT", 1)
+        for sequence, entry_id in reversed(acknowledged):
+            trimmed = not first or parse_entry_id(entry_id) < parse_entry_id(first[0][0])
+            if trimmed or self._connection.call("XRANGE", self._stream, entry_id, entry_id):
+                return sequence
+        return acknowledged[0][0] - 1 if acknowledged else self._queue.last_answered

@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import DataError, RecordError
 from core.record_encoder import as_bytes
 from core.record_fields import check_id
-from producer.batcher import PackedEntry
+from producer.packed import PackedEntry
 from producer.record import RecordId, id_bytes
 
 Label = float | str | bytes

@@ -50,8 +50,8 @@ def plain_fields(
     """
     values: dict[str, float | str | bytes] = {}
     for name, value in features.items():
-        if not name or name[0] == "_":
-            raise DataError(f"feature name {name!r} is empty or starts with an underscore; rename it")
+        if not isinstance(name, str) or not name or name[0] == "_":
+            raise DataError(f"feature name {name!r} is no text, empty or starts with an underscore; rename it")
         if value is not None:
             values[name] = value
     if len(values) > MAX_FIELDS:
@@ -64,7 +64,7 @@ def plain_fields(
             fields += [b"_ts", as_digits(event_time_ms)]
         if label is not None and not is_unknown(label):
             fields += [b"_y", as_bytes(label)]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"a value of {sorted(values)[:5]} is neither number nor text ({error}); mend it"
         ) from error
@@ -111,12 +111,12 @@ def _number(value: Value, name: str) -> float:
     return float(value)
 
 
-def checked_ids(ids: Sequence[RecordId], count: int) -> list[bytes]:
+def checked_ids(ids: Sequence[RecordId], count: int, field: str = "an id") -> list[bytes]:
     """Ids of ``count`` rows as they stand on the wire. Raises DataError for one that no record can have."""
     if len(ids) != count:
-        raise DataError(f"{len(ids)} ids for {count} rows; give one a row")
+        raise DataError(f"{len(ids)} {field.rsplit(maxsplit=1)[-1]}s for {count} rows; give one a row")
     try:
-        return [check_id(id_bytes(record_id) or b"", "an id") for record_id in ids]
+        return [check_id(id_bytes(record_id) or b"", field) for record_id in ids]
     except RecordError as error:
         raise DataError(error.detail) from error
 

@@ -18,19 +18,19 @@ class Waiter:
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         self._notify = notify
-        self._said = ""
+        self._said: dict[str, str] = {}
         self.waited_s = 0.0
         self.interrupted = False  #: set from anywhere, a signal handler included
 
-    def say(self, sentence: str) -> None:
-        """Pass a sentence on unless it is the one said last."""
-        if sentence != self._said:
-            self._said = sentence
+    def say(self, sentence: str, about: str) -> None:
+        """Pass a sentence on unless it is the one said last about the same stream."""
+        if self._said.get(about) != sentence:
+            self._said[about] = sentence
             self._notify(sentence)
 
-    def relieved(self) -> None:
-        """The trouble is over: the next one is said again."""
-        self._said = ""
+    def relieved(self, about: str) -> None:
+        """The trouble with a stream is over: the next one is said again."""
+        self._said.pop(about, None)
 
     def pause(self, attempt: int, deadline_s: float | None = None) -> bool:
         """Wait after failed attempt ``attempt`` (from 0); False where an interrupt or the deadline ended it."""

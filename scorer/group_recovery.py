@@ -43,8 +43,8 @@ def recover_group(
     """Create the group where it is missing; None where it is there.
 
     It starts at the stored floor, or at the beginning; where results say that later entries were answered, behind
-    the last of those, with the unanswered ones before it pending. Results beyond their retention are not known:
-    only the floor, which the scorers' trimming keeps, can tell that their records were answered.
+    the last of those, with the unanswered ones before it pending. Everything before the floor was answered; the
+    scorers' trimming stores it and keeps every result that may be of a later entry (``core/scripts/trim.lua``).
 
     A floor beyond the last id that the stream gave out is of an older stream, and so are the results: this one is
     read from its beginning, and the floor is dropped with the group's creation.

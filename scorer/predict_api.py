@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from core.http import Handler, Response, error_response, json_response
 from core.model import Floats
 from core.number import parse_number
 from scorer.model_watcher import ProductionModel
+
+#: Most records in one request: an answer takes a kilobyte of memory, of which a scorer has little.
+MAX_RECORDS = 10_000
 
 
 class PredictionAnswer(msgspec.Struct, frozen=True):
@@ -41,8 +45,9 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
             return error_response(400, error.detail)
         single = isinstance(document, dict)
         records = [document] if single else document
-        if not isinstance(records, list) or not records:
-            return error_response(400, "send one JSON object of features, or a list of at least one")
+        refused = _refused(records)
+        if refused is not None:
+            return refused
         model = production.file.model
         try:
             x = np.array(
@@ -70,6 +75,15 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
     return predict
 
 
+def _refused(records: Any) -> Response | None:
+    """The answer to what is no list of records, or too long a one."""
+    if not isinstance(records, list) or not records:
+        return error_response(400, "send one JSON object of features, or a list of at least one")
+    if len(records) > MAX_RECORDS:
+        return error_response(413, f"{len(records)} records are too many; send at most {MAX_RECORDS} at once")
+    return None
+
+
 def _decode(body: bytes) -> Any:
     """The document, every number a float. Raises RecordError.
 
@@ -87,8 +101,7 @@ def _decode(body: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        ((repeated, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise RecordError("duplicate_field", f"field {repeated!r} occurs twice; send each field once")
     return found
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import msgspec
-
 from core.connection import Connection
 from core.errors import GroupMissing, ServerUnavailable
 from core.file_registry import FileRegistry
 from core.group_reader import consumer_name
 from core.http import Routes
-from core.pipeline_config import PipelineConfig, agree
+from core.keys import SCORERS
+from core.pipeline_config import PipelineConfig, agree, with_agreed
 from core.redis_registry import RedisRegistry
+from core.required_groups import required_groups
 from core.retention import REJECTED
-from core.scripts.trim import trim
+from core.scripts.trim import trim, trim_results
 from core.service import Service
 from core.settings import Settings
 from scorer.model_watcher import LOOK_EVERY_S, ModelWatcher, ProductionModel, PromotionsWait
@@ -113,28 +113,24 @@ class StreamScorer(Service):
     def _start_again(self, worker: Worker, error: GroupMissing) -> None:
         """The group is gone, perhaps with all the server held: write down again what was agreed, and join."""
         self.log.warning("group lost", error=str(error))
-        agreed = self._config
-        own = msgspec.structs.replace(
-            self.settings,
-            partitions=len(agreed.partitions),
-            records_keep_ms=agreed.records_keep_ms,
-            records_keep_bytes=agreed.records_keep_bytes,
-        )
-        self._config = agree(self._connection, own)
+        known = self._config
+        self._config = agree(self._connection, with_agreed(self.settings, known), known.required_groups)
         worker.join()
 
     def _trim(self) -> None:
         keep = (self._config.records_keep_ms, self._config.records_keep_bytes)
+        required = required_groups(self._connection, self.settings.keys, self._config.required_groups)
         for partition in self._config.partitions:
             trim(
                 self._connection,
                 partition.records,
                 *keep,
-                required_groups=self._config.required_groups,
-                floor_key=partition.floor,
+                required_groups=required,
+                remember=(SCORERS, partition.floor),
             )
-            trim(self._connection, partition.predictions, *keep)
-            trim(self._connection, partition.rejected, *REJECTED)
+            results = (partition.floor, partition.records)
+            trim_results(self._connection, partition.predictions, *keep, *results)
+            trim_results(self._connection, partition.rejected, *REJECTED, *results)
 
 
 class HttpScorer(Service):

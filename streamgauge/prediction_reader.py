@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from redis.exceptions import ResponseError
 
 from core.connection import CONNECTION_ERRORS, Connection
-from core.entry import ORIGIN, Entry, EntryId, entries_of, field_map, parse_entry_id, streams_of
+from core.entry import ORIGIN, Entry, EntryId, entries_of, parse_entry_id, streams_of
 from core.errors import GroupMissing, SettingsError
 from core.group_reader import GroupReader, consumer_name
+from core.last_id import last_id
 from core.read_size import ReadSize
+from core.stream_waiter import StreamWaiter
+from core.takeover import GroupBatch
 
 #: Target size of one read.
 READ_BYTES = 1024 * 1024
@@ -71,28 +74,43 @@ class PositionSource:
         self._connection = connection
         self._positions: dict[str, EntryId] = {}
         self._size = ReadSize(READ_BYTES)
+        self._waiter = StreamWaiter(connection)
 
     def add(self, stream: str, start: Start) -> None:
         """Read this stream too; "now" is the last entry that it ever had, so that nothing later is missed."""
         if start == "now":
-            self._positions[stream] = self._last_id(stream)
+            self._positions[stream] = last_id(self._connection, stream)
         else:
             self._positions[stream] = ORIGIN if start == "start" else start
 
     def read(self, block_ms: int) -> list[Found]:
         """The next entries, or none within ``block_ms``."""
-        reply = self._connection.call(
-            "XREAD",
-            "COUNT",
-            self._size.entries,
-            "BLOCK",
-            block_ms,
-            "STREAMS",
-            *self._positions,
-            *(str(position) for position in self._positions.values()),
-        )  # fmt: skip  (as the command reads)
+        groups = self._connection.groups(tuple(self._positions))
+        if len(groups) == 1:
+            return self._taken([self._connection.call(*self._read_command(groups[0], "BLOCK", block_ms))])
+        found = self._read_each(groups)
+        if not found:
+            after = {stream: str(position) for stream, position in self._positions.items()}
+            self._waiter.wait(after, block_ms)
+            found = self._read_each(groups)
+        return found
+
+    def _read_each(self, groups: list[tuple[str, ...]]) -> list[Found]:
+        """The next entries of each group, without waiting."""
+        replies = self._connection.pipeline([self._read_command(group) for group in groups])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return self._taken(replies)
+
+    def _read_command(self, streams: tuple[str, ...], *wait: str | int) -> tuple[str | int, ...]:
+        positions = (str(self._positions[stream]) for stream in streams)
+        return ("XREAD", "COUNT", self._size.entries, *wait, "STREAMS", *streams, *positions)
+
+    def _taken(self, replies: list[Any]) -> list[Found]:
+        """The entries of replies, whose positions are passed."""
         found: list[Found] = []
-        for name, entries in streams_of(reply).items():
+        for name, entries in (item for reply in replies for item in streams_of(reply).items()):
             stream = name.decode()
             self._size.learn(entries)
             found += [Found(stream, entry) for entry in entries]
@@ -108,15 +126,7 @@ class PositionSource:
 
     def close(self) -> None:
         """Nothing is held on the server."""
-
-    def _last_id(self, stream: str) -> EntryId:
-        try:
-            reply = self._connection.call("XINFO", "STREAM", stream)
-        except ResponseError as error:
-            if "no such key" in str(error):
-                return ORIGIN
-            raise
-        return parse_entry_id(field_map(reply)[b"last-generated-id"])
+        self._waiter.close()
 
 
 class GroupSource:
@@ -128,7 +138,8 @@ class GroupSource:
         self._consumer = consumer or consumer_name()
         self._takeover_idle_ms = max(1, round(takeover_idle_s * 1000))
         self._streams: tuple[str, ...] = ()
-        self._reader = self._make_reader()
+        self._readers: list[GroupReader] = []  # one for the streams that one command may read
+        self._waiter = StreamWaiter(connection)
         self._own_pending: dict[str, bytes] = {}  #: where to go on reading what this consumer had already
         self._handled: dict[str, list[bytes]] = {}
         self._handled_entries = 0
@@ -137,8 +148,8 @@ class GroupSource:
     def add(self, stream: str, start: Start) -> None:
         """Read this stream too; ``start`` counts where the group is new."""
         self._streams += (stream,)
-        self._reader = self._make_reader()
-        self._reader.create_group(stream, {"now": "$", "start": "0"}.get(str(start), str(start)))
+        self._readers = [self._make_reader(group) for group in self._connection.groups(self._streams)]
+        self._readers[0].create_group(stream, {"now": "$", "start": "0"}.get(str(start), str(start)))
         self._own_pending[stream] = b"0"
 
     def read(self, block_ms: int) -> list[Found]:
@@ -146,7 +157,7 @@ class GroupSource:
         self._acknowledge()
         return self._read_own() or [
             Found(batch.stream, entry)
-            for batch in self._reader.read(min(block_ms, self._takeover_idle_ms))  # or a takeover comes late
+            for batch in self._next_batches(min(block_ms, self._takeover_idle_ms))  # or a takeover comes late
             for entry in batch.entries
         ]
 
@@ -167,18 +178,37 @@ class GroupSource:
         """After a lost connection, entries whose reply was lost are pending here; a lost group begins anew."""
         if group_lost:
             for stream in self._streams:
-                self._reader.create_group(stream)
+                self._readers[0].create_group(stream)
         self._own_pending = dict.fromkeys(self._streams, b"0")
 
     def close(self) -> None:
         """Acknowledge what was handled; the consumer stays only if it holds something."""
+        self._waiter.close()
         self._acknowledge()
-        self._reader.leave()
+        for reader in self._readers:
+            reader.leave()
 
-    def _make_reader(self) -> GroupReader:
+    def _next_batches(self, block_ms: int) -> list[GroupBatch]:
+        """What is taken over or new on any server, waiting for the first on all."""
+        if len(self._readers) == 1:
+            return self._readers[0].read(block_ms)
+        batches = self._batches_now()
+        if not batches:
+            # first where the streams end, then whether there is more: what comes later ends the wait
+            after = {stream: str(last_id(self._connection, stream)) for stream in self._streams}
+            batches = self._batches_now()
+            if not batches:
+                self._waiter.wait(after, block_ms)
+                batches = self._batches_now()
+        return batches
+
+    def _batches_now(self) -> list[GroupBatch]:
+        return [batch for reader in self._readers for batch in reader.read(0)]
+
+    def _make_reader(self, streams: tuple[str, ...]) -> GroupReader:
         return GroupReader(
             self._connection,
-            self._streams,
+            streams,
             self._group,
             self._consumer,
             takeover_idle_ms=self._takeover_idle_ms,

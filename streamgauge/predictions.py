@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ import msgspec
 from core.connection import CONNECTION_ERRORS, MAX_BLOCK_MS, Connection, RedisError, without_password
 from core.entry import default_record_id
 from core.errors import GroupMissing, SettingsError
+from core.keys import PartitionKeys
 from core.pipeline_config import look_up
 from core.prediction import Prediction, PredictionBlock, decode_prediction
 from core.settings import Settings
@@ -82,7 +83,6 @@ class Predictions:
         takeover_idle_s: float = 60.0,
     ) -> None:
         self._settings = Settings(pipeline=pipeline, partitions=partitions)
-        self._keys = self._settings.keys
         start_at = parse_start(start)
         if consumer is not None and group is None:
             raise SettingsError(f"consumer is {consumer!r} without a group; name the group too")
@@ -104,7 +104,7 @@ class Predictions:
             )
             self._learn_partitions(start_at)
             if not self._numbers:  # no service has started yet: the first partition is there in any case
-                self._add_partitions(partitions or 1, start_at)
+                self._add_partitions(self._settings.keys.partitions(partitions or 1), start_at)
         except BaseException:
             self._close_connection()
             raise
@@ -210,10 +210,10 @@ class Predictions:
         config = look_up(self._connection, self._settings)
         if config is not None:
             self._partitions_agreed = True
-            self._add_partitions(len(config.partitions), start)
+            self._add_partitions(config.partitions, start)
 
-    def _add_partitions(self, count: int, start: Start) -> None:
-        for partition in self._keys.partitions(count):
+    def _add_partitions(self, partitions: Iterable[PartitionKeys], start: Start) -> None:
+        for partition in partitions:
             if partition.predictions not in self._numbers:
                 self._source.add(partition.predictions, start)
                 self._numbers[partition.predictions] = partition.number

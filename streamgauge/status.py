@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.entry import entries_of
-from core.errors import RecordError, UsageError
+from core.errors import RecordError
 from core.fields import decode_fields
 from core.keys import MONITORS, PartitionKeys
-from core.pipeline_config import look_up
 from core.redis_registry import RedisRegistry
 from core.rejection import decode_rejection
 from core.settings import Settings
 from core.stream_lag import StreamLag, stream_lags
+from streamgauge.started import started_config
+from streamgauge.terminal_text import printable
 
 #: Newest rejections looked at for their reasons.
 REJECTIONS_SHOWN = 3
@@ -57,12 +59,7 @@ class Status(msgspec.Struct, frozen=True):
 def read_status(connection: Connection, settings: Settings) -> Status:
     """Look at a pipeline."""
     keys = settings.keys
-    config = look_up(connection, settings)
-    if config is None:
-        raise UsageError(
-            f"nothing has started in pipeline {settings.pipeline!r}; run streamgauge up, or correct it"
-        )
-    partitions = config.partitions
+    partitions = started_config(connection, settings).partitions
     production = RedisRegistry(connection, keys).production()
     lengths = [
         StreamLength(
@@ -81,7 +78,7 @@ def read_status(connection: Connection, settings: Settings) -> Status:
         None if production is None else production.previous,
         0 if production is None else production.epoch,
         None if production is None else production.updated_ts_ms,
-        connection.now_ms(),
+        connection.now_ms(keys.production),
         stream_lags(connection, partitions),
         lengths,
         refused[:REJECTIONS_SHOWN],
@@ -95,13 +92,13 @@ def show_status(console: Console, status: Status) -> None:
     if status.production is None:
         console.print("no model in production; run streamgauge fit")
     else:
-        age_min = (status.now_ms - (status.updated_ts_ms or status.now_ms)) / 60_000
+        age_min = max(0, status.now_ms - (status.updated_ts_ms or status.now_ms)) / 60_000
         console.print(f"model {status.production}, epoch {status.epoch}, in production for {age_min:.1f} min")
     grid = Grid("partition", "group", "not read", "pending", "oldest")
     for lag in status.lags:
         group = f"{lag.group} (open window)" if lag.group == MONITORS and lag.lag_entries else lag.group
-        age = f"{lag.oldest_s:.1f} s"
-        grid.add_row(str(lag.partition), group, str(lag.lag_entries), str(lag.pending_entries), age)
+        figures = (str(lag.lag_entries), str(lag.pending_entries), f"{lag.oldest_s:.1f} s")
+        grid.add_row(str(lag.partition), escape(printable(group)), *figures)
     console.print(grid)
     for length in status.lengths:
         console.print(
@@ -109,9 +106,8 @@ def show_status(console: Console, status: Status) -> None:
             f"entries, {length.rejected} rejections"
         )
     for refused in status.newest_rejections:
-        console.print(
-            f"  rejected {refused.record}: {refused.reason}, {refused.detail}", style="yellow", markup=False
-        )
+        told = f"{refused.record}: {refused.reason}, {refused.detail}"
+        console.print(f"  rejected {printable(told)}", style="yellow", markup=False)
     if status.drift is None:
         console.print("no window has closed yet")
         return
@@ -119,7 +115,7 @@ def show_status(console: Console, status: Status) -> None:
     style = "red" if drift.episode is not None else "green"
     console.print(
         f"window {drift.window}: {drift.state}, score {drift.score:.3f}, threshold {drift.threshold:.3f}, "
-        f"{drift.n} records, most shifted {', '.join(drift.blame[:3])}",
+        f"{drift.n} records, most shifted {escape(printable(', '.join(drift.blame[:3])))}",
         style=style,
     )
 
@@ -132,7 +128,7 @@ def _newest_rejections(connection: Connection, partition: PartitionKeys) -> list
             rejection = decode_rejection(entry)
         except (KeyError, ValueError, msgspec.MsgspecError):
             continue  # a stray entry of somebody else's
-        found.append(Refused(rejection.record.decode(), rejection.reason, rejection.detail))
+        found.append(Refused(rejection.record.decode(errors="replace"), rejection.reason, rejection.detail))
     return found
 
 

@@ -34,7 +34,7 @@ def raisin_csv() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One embedded Valkey for the session; each test has a pipeline name of its own on it."""
     with ValkeyServer(port=_free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
@@ -63,15 +63,22 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(10)
 
 
+@pytest.fixture
+def server_url(request: pytest.FixtureRequest) -> str:
+    """The embedded Valkey; under the mark of tests/both_servers.py that, then redis-server."""
+    program = getattr(request, "param", "valkey")
+    return str(request.getfixturevalue(f"{program}_url"))
+
+
 @pytest.fixture(params=["valkey", "redis"])
 def any_server_url(request: pytest.FixtureRequest) -> str:
     """Once with the embedded Valkey, once with redis-server."""
-    return str(request.getfixturevalue("server_url" if request.param == "valkey" else "redis_url"))
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
 def connection(server_url: str) -> Iterator[Connection]:
-    """A connection to the embedded server."""
+    """A connection to the server of ``server_url``."""
     with Connection(server_url) as open_connection:
         yield open_connection
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.entry import default_record_id
-from core.record_decoder import RecordRows
+from core.record_rows import RecordRows
 
 
 def record_ids(rows: RecordRows, partition: int) -> list[bytes]:

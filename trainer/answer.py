@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from core.entry import EntryId
-from core.errors import StreamError, Superseded, UsageError
+from core.errors import StreamError, Superseded, UnknownRun, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
@@ -15,6 +16,7 @@ from core.scripts.commit import EntryResult, commit
 from core.settings import Settings
 from trainer.attempt import note_attempt
 from trainer.dataset import Dataset, LabelledRows
+from trainer.fit import LOGGED
 from trainer.open_request import RetrainRequest
 from trainer.retraining import (
     Outcome,
@@ -90,7 +92,7 @@ class Answering:
             raise StreamError(str(error)) from error  # a full disk is waited out, not died of
         if made is None:
             note_attempt(self._registry.connection, self._registry.keys, request.event_id, len(rows.y))
-            self._acknowledge(request)
+            self.acknowledge(request.event_id, request.deliveries)
         return Answer(outcome, verdict, run.run_id, len(rows.y), made)
 
     def _train(
@@ -132,9 +134,10 @@ class Answering:
             return None, f"The candidate was better, but {error}."
         return made, trained.verdict
 
-    def _acknowledge(self, request: RetrainRequest) -> None:
+    def acknowledge(self, event_id: bytes, deliveries: int) -> None:
+        """Let go of an event that has its answer. Raises GroupMissing as :meth:`answer`."""
         keys = self._registry.keys
-        result = EntryResult(request.event_id, request.deliveries, [])
+        result = EntryResult(event_id, deliveries, [])
         commit(self._registry.connection, keys.retrain, TRAINERS, self._consumer, (keys.unmatched,), [result])
 
     def _params(
@@ -153,6 +156,16 @@ class Answering:
             "production": production.run_id,
             "production_epoch": production.epoch,
         }
+
+
+def answered_events(miniflow: MiniFlow) -> frozenset[bytes]:
+    """Ids of the events that runs of this directory have answered; a group that was lost forgot them."""
+    answered = set()
+    for summary in miniflow.runs():
+        if summary.meta.outcome not in {None, LOGGED}:
+            with contextlib.suppress(UnknownRun):  # a damaged one tells nothing
+                answered.add(str(miniflow.run(summary.run_id).params.get("event_id")).encode())
+    return frozenset(answered)
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,11 @@ class Dataset:
         max_waiting_labels: int = MAX_WAITING_LABELS,
     ) -> None:
         self.schema = schema
-        self._samples = _StreamCursor(connection, keys.samples, settings.read_bytes)
-        self._label_entries = _StreamCursor(connection, keys.labels, settings.read_bytes)
+        self._samples = StreamCursor(connection, keys.samples, settings.read_bytes)
+        self._label_entries = StreamCursor(connection, keys.labels, settings.read_bytes)
         self._share = settings.sample_share
         self._max_rows = max(1, min(max_rows, MAX_VALUE_BYTES // (8 * schema.width)))
-        self._connection = connection
+        self._connection, self._clock = connection, keys.samples
         self._chunks: deque[_Chunk] = deque()
         self._rows = 0
         self._known: dict[bytes, _Known] = {}
@@ -172,7 +172,7 @@ class Dataset:
         except (KeyError, ValueError):
             self.unreadable_entries += 1
             return
-        if not len(block.x) == len(block.y) == len(block.ids) == len(block.positions):
+        if not len(block.x) == len(block.y) == len(block.ids) == len(block.positions) or not _trainable(block):
             self.unreadable_entries += 1
             return
         usable = block.schema == self.schema.fingerprint and block.x.shape[1] == self.schema.width
@@ -199,7 +199,7 @@ class Dataset:
                 self._waiting.add(record_id, shared[label])
 
     def _evict(self) -> None:
-        oldest_ms = self._connection.now_ms() - SAMPLES[0]
+        oldest_ms = self._connection.now_ms(self._clock) - SAMPLES[0]
         while self._chunks:
             chunk = self._chunks[0]
             if chunk.entry_ms >= oldest_ms and self._rows - len(chunk.block.ids) < self._max_rows:
@@ -215,7 +215,7 @@ class Dataset:
                         self._spent.add(record_id, known.labels[-1][0].ms)
 
 
-class _StreamCursor:
+class StreamCursor:
     """Reads a stream on from where it stopped, in bounded chunks."""
 
     def __init__(self, connection: Connection, stream: str, read_bytes: int) -> None:
@@ -249,6 +249,12 @@ def _join(known: _Known) -> None:
         chunk, row = before[-1] if before else known.rows[0]
         if before or np.isnan(chunk.block.y[row]):
             chunk.y[row] = label
+
+
+def _trainable(block: SampleBlock) -> bool:
+    """Whether a fit can use its values: the monitor samples none but finite rows, labelled 0, 1 or not at all."""
+    known = block.y[~np.isnan(block.y)]
+    return bool(np.isfinite(block.x).all() and ((known == 0) | (known == 1)).all())
 
 
 def _position(place: tuple[_Chunk, int]) -> tuple[int, int, int, int]:

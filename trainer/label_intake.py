@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from core.connection import Connection, ServerError
 from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
 from core.errors import GroupMissing, RecordError
-from core.group_reader import GroupBatch, GroupReader
+from core.group_reader import GroupReader
 from core.keys import TRAINERS, PipelineKeys
 from core.number import shown
 from core.retention import LABELS, UNMATCHED
@@ -18,7 +18,8 @@ from core.scripts.commit import MAX_CALL_BYTES, EntryResult, commit
 from core.scripts.script import Script
 from core.scripts.trim import trim
 from core.settings import Settings
-from trainer.dataset import Dataset
+from core.takeover import GroupBatch
+from trainer.dataset import Dataset, StreamCursor
 from trainer.label_entry import block_fields, decode_label_entry, set_aside, unmatched_fields
 
 #: Label entries looked at in one call, so that a flood of labels does not hold up an event.
@@ -67,11 +68,22 @@ class LabelIntake:
             poison_deliveries=settings.poison_deliveries,
             poison_lone_deaths=settings.poison_lone_deaths,
         )
+        self._read_bytes = settings.read_bytes
+        self._told: frozenset[bytes] = frozenset()  # unusable entries that were told of before the group was made
         self.left_out = 0  #: labels retired whose record was not kept for training, by the sample share
 
     def join(self) -> bool:
-        """Create the group where it is missing; returns whether it was made."""
-        return self._reader.create_group(self._keys.labels)
+        """Create the group where it is missing; returns whether it was made.
+
+        It reads from the beginning. In case it had been lost, what unmatched tells of a label is not told again.
+        """
+        made = self._reader.create_group(self._keys.labels)
+        if made:
+            unmatched = StreamCursor(self._connection, self._keys.unmatched, self._read_bytes)
+            found = (field_map(entry.fields) for entry in unmatched.new_entries())
+            ours = (fields for fields in found if fields.get(b"source") == SOURCE.encode())
+            self._told = frozenset(fields.get(b"record", b"") for fields in ours)
+        return made
 
     def leave(self) -> None:
         """Leave the group."""
@@ -129,6 +141,8 @@ class LabelIntake:
 
     def _result(self, entry: Entry, batch: GroupBatch, classes: tuple[str, str]) -> EntryResult:
         fault = set_aside(entry, _POISON) if batch.poison else decode_label_entry(entry, classes).fault
+        if entry.id in self._told:
+            fault = None
         outputs = [] if fault is None else [(1, unmatched_fields(fault, SOURCE))]
         if fault is not None:
             self._log.info("label unusable", entry=entry.id.decode(), reason=fault.reason, detail=fault.detail)
@@ -153,7 +167,7 @@ class LabelIntake:
             return []
         mean_bytes = max(1, sum(entry.size_bytes for entry in newest) // len(newest))
         excess = int(self._connection.call("XLEN", labels)) - self._keep_bytes // mean_bytes
-        oldest_ms = self._connection.now_ms() - self._keep_ms
+        oldest_ms = self._connection.now_ms(self._keys.labels) - self._keep_ms
         entries = entries_of(self._connection.call("XRANGE", labels, "-", "+", "COUNT", RETIRE_ENTRIES))
         leaving: list[Entry] = []
         size_bytes = 0

@@ -17,13 +17,13 @@ from core.group_reader import GroupReader, consumer_name
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow
 from core.model_file import ModelFile
-from core.pipeline_config import agree
+from core.pipeline_config import PipelineConfig, agree_again
 from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import EntryResult, commit
 from core.service import Service
 from core.settings import Settings
-from trainer.answer import Answer, Answering
+from trainer.answer import Answer, Answering, answered_events
 from trainer.attempt import claim_request, last_attempt
 from trainer.dataset import Dataset
 from trainer.label_entry import set_aside, unmatched_fields
@@ -71,12 +71,14 @@ class Trainer(Service):
         self._intake = LabelIntake(self._connection, self._keys, consumer, settings, self.log)
         self._answering = Answering(settings, self._registry, self._miniflow, consumer)
         self._held: deque[_Held] = deque()
+        self._answered: frozenset[bytes] = frozenset()  # before the group was made, in case it had been lost
         self._production: Production | None = None
         self._model: ModelFile | None = None
         self._dataset: Dataset | None = None
         self._open: OpenRequest | None = None
         self._labels_dropped = 0  #: as last said
         self._next_look_s = self._next_trim_s = 0.0
+        self._agreed: PipelineConfig | None = None
         self._started = False
 
     def start(self) -> None:
@@ -84,13 +86,12 @@ class Trainer(Service):
 
         Nothing in memory outlives it: what is held, sampled or open is read again from the streams.
         """
-        agree(self._connection, self.settings)
-        for made, stream in (
-            (self._events.create_group(self._keys.retrain), self._keys.retrain),
-            (self._intake.join(), self._keys.labels),
-        ):
-            if made:
-                self.log.info("group created", group=TRAINERS, stream=stream)
+        self._agreed = agree_again(self._connection, self.settings, self._agreed)
+        if self._events.create_group(self._keys.retrain):
+            self._answered = answered_events(self._miniflow)
+            self.log.info("group created", group=TRAINERS, stream=self._keys.retrain, answered=len(self._answered))
+        if self._intake.join():
+            self.log.info("group created", group=TRAINERS, stream=self._keys.labels)
         self._held.clear()
         self._dataset = self._open = self._model = self._production = None
         self._started = True
@@ -143,6 +144,7 @@ class Trainer(Service):
         if production is None:
             return
         mirror(self._files, production, self.log)
+        self._registry.prune()
         record_promotion(self._registry, self._miniflow, production)
         self.telemetry.set_production(production.run_id, production.updated_ts_ms)
         self._model = production_model(self._registry, self._files, production.run_id, self.log)
@@ -197,7 +199,9 @@ class Trainer(Service):
             before = self._events.taken_over_entries
             for batch in self._events.read(BLOCK_MS):
                 self._held += [
-                    _Held(entry, batch.deliveries.get(entry.id, 1), batch.poison) for entry in batch.entries
+                    _Held(entry, batch.deliveries.get(entry.id, 1), batch.poison)
+                    for entry in batch.entries
+                    if entry.id in batch.deliveries or not self._answered_before(entry)
                 ]
             taken_over = self._events.taken_over_entries - before
             if taken_over:
@@ -208,6 +212,13 @@ class Trainer(Service):
             if self._still_ours(held.entry.id):
                 self._answer_held(held)
             self._held.popleft()
+
+    def _answered_before(self, entry: Entry) -> bool:
+        """Whether a new entry of the group was answered when there was another group; it is acknowledged then."""
+        if entry.id not in self._answered:
+            return False
+        self._answering.acknowledge(entry.id, 1)
+        return True
 
     def _still_ours(self, event_id: bytes) -> bool:
         """Whether an event was neither answered nor taken over meanwhile; then its idle time starts anew."""
@@ -250,8 +261,7 @@ class Trainer(Service):
         answer = self._answering.answer(request, self._production, self._model, self._dataset)
         self._tell(request, answer)
         if answer.production is not None:
-            mirror(self._files, answer.production, self.log)
-            self._registry.prune()
+            self._see_production()
 
     def _tell(self, request: RetrainRequest, answer: Answer) -> None:
         self.telemetry.training_runs.labels(self.settings.pipeline, answer.outcome).inc()

@@ -17,12 +17,14 @@ def close_window(
     drift: list[bytes],
     samples: list[list[bytes]],
     retrain: list[list[bytes]],
+    incarnation: bytes = b"",
 ) -> bool:
     """Write window ``expected_window + 1`` with everything that belongs to it, if nobody has.
 
-    Returns False, having written nothing, where another monitor closed it first: reload the state.
+    ``incarnation`` is the stored field of that name (empty where there is none), by which a state that was begun
+    anew is told apart. Returns False, having written nothing, where another monitor was first: reload the state.
     """
-    arguments: list[bytes | int] = [expected_window, expected_window + 1, state]
+    arguments: list[bytes | int] = [expected_window, incarnation, expected_window + 1, state]
     for stream, entries in enumerate(([drift], samples, retrain), start=1):
         for fields in entries:
             arguments += (stream, len(fields), *fields)

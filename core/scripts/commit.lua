@@ -4,9 +4,11 @@
 -- ARGV: group, consumer, form, and then by form
 --   'each': for each entry its id, deliveries, number of outputs, and for each output: number of its stream (1 is the
 --       first), number of fields and values, those; the last value is that of 'ts', set here to the server's time
---   'alike', where every entry has one output of the same shape: number of its stream, number w of fields and values,
---       number v of values that differ, their v places, the place of the entry's own id or 0, the w values of the first,
---       then for each entry its id, deliveries and v values; 'ts' is added here
+--   'alike', where every entry was delivered once and has one output of the same shape: number of its stream, number w
+--       of fields and values, number v of values that differ, their v places, the place of the entry's own id or 0, the
+--       w values ('ts' is added here), the ids (MessagePack list of text), and how the values that differ stand in what
+--       follows, v for each entry: 'values' (as they are), 'texts' (one MessagePack list of text), or the format of
+--       struct.unpack for those of one entry (one string)
 -- Returns {entries committed, ids that were late (already acknowledged by another), server time in ms}.
 -- A write that fails puts its entry back (pending, its delivery count kept) and raises; nothing is lost, nothing doubled.
 local source, group, consumer = KEYS[1], ARGV[1], ARGV[2]
@@ -56,20 +58,39 @@ end
 
 if ARGV[3] == 'alike' then
   local output, width, varying = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-  local places, own = {}, tonumber(ARGV[7 + varying])
-  for i = 1, varying do places[i] = tonumber(ARGV[6 + i]) end
   local wrong = check('alike entries', output, width + 2)
   if wrong then return redis.error_reply(wrong) end
-  local key, values = KEYS[output + 1], {unpack(ARGV, 8 + varying, 7 + varying + width)}
+  local key, own, places = KEYS[output + 1], tonumber(ARGV[7 + varying]), {}
+  for i = 1, varying do places[i] = tonumber(ARGV[6 + i]) end
+  local at = 8 + varying + width
+  local values = {unpack(ARGV, 8 + varying, at - 1)}
   values[width + 1], values[width + 2] = 'ts', now
-  for at = 8 + varying + width, #ARGV, 2 + varying do
-    local id = ARGV[at]
+
+  local ids, form = cmsgpack.unpack(ARGV[at]), ARGV[at + 1]
+  local given, first, format = ARGV, at + 2, nil -- v values an entry from given[first] on, or by format from given
+  if form == 'texts' then
+    given, first = cmsgpack.unpack(ARGV[at + 2]), 1
+  elseif form ~= 'values' then
+    given, first, format = ARGV[at + 2], 1, form
+  end
+  local there = format and math.floor(#given / struct.size(format)) * varying or #given + 1 - first
+  if there ~= #ids * varying then
+    return redis.error_reply('ERR there are ' .. there .. ' values for ' .. #ids .. ' entries of ' .. varying)
+  end
+
+  local pcall, unpacked = redis.pcall, struct.unpack
+  for n = 1, #ids do
+    local id = ids[n]
     if acknowledge(id) then
-      for i = 1, varying do values[places[i]] = ARGV[at + 1 + i] end
+      local from, offset = given, first + (n - 1) * varying - 1
+      if format then
+        from, offset = {unpacked(format, given, first + (n - 1) * struct.size(format))}, 0
+      end
+      for i = 1, varying do values[places[i]] = from[offset + i] end
       if own > 0 then values[own] = id end
-      local answer = redis.pcall('XADD', key, '*', unpack(values))
+      local answer = pcall('XADD', key, '*', unpack(values))
       if failed(answer) then
-        put_back(id, ARGV[at + 1], {})
+        put_back(id, 1, {})
         return redis.error_reply(answer.err)
       end
     end

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
+from core.channel import Channel, Packed
 from core.connection import Connection, ServerError
 from core.errors import GroupMissing
 from core.scripts.script import Script
@@ -14,10 +17,9 @@ from core.scripts.script import Script
 MAX_CALL_BYTES = 4 * 1024 * 1024
 #: Entries in one call, for the same reason.
 MAX_CALL_ENTRIES = 1_000
-#: Fewer results than this are not worth comparing.
-MIN_ALIKE_ENTRIES = 8
 
 _script = Script("commit")
+_msgpack = msgspec.msgpack.Encoder()
 
 #: Output fields by number of the output stream (1 is the first).
 Output = tuple[int, list[bytes]]
@@ -31,6 +33,22 @@ class EntryResult(NamedTuple):
     outputs: list[Output]
 
 
+@dataclass(frozen=True, eq=False)
+class AlikeResults:
+    """Results of entries that were delivered once and have one output each, of the same shape.
+
+    What they share is sent once. The values that differ come as the script can take them with the least work.
+    """
+
+    ids: list[bytes]
+    output: int  #: number of the output stream
+    fields: Sequence[bytes]  #: names and values in turn, as all have them; what differs is filled in
+    places: Sequence[int]  #: where the values that differ stand in ``fields``; the first field's place is 1
+    own: int  #: where the entry's own id stands; 0: nowhere
+    form: bytes  #: ``values``, ``texts``, or a format of Lua's struct; see commit.lua
+    values: bytes | Packed  #: the values, ``len(places)`` for each entry in turn
+
+
 class Committed(NamedTuple):
     """What a commit did."""
 
@@ -38,6 +56,54 @@ class Committed(NamedTuple):
     late: int  #: entries that another worker had answered already
     ts_ms: int  #: the server's clock
     late_ids: frozenset[bytes]
+
+
+class CommitCall:
+    """One call of the script that is sent ahead; sent again, it publishes only what is still to be published."""
+
+    def __init__(
+        self,
+        source: str,
+        group: str,
+        consumer: str,
+        outputs: tuple[str, ...],
+        results: list[EntryResult] | AlikeResults,
+    ) -> None:
+        self._source = source
+        self._group = group
+        self._packed: Packed | None = None
+        if isinstance(results, AlikeResults):
+            self.ids = results.ids
+            form = _alike(results)
+            if isinstance(results.values, Packed):
+                self._packed = results.values
+        else:
+            self.ids = [result.id for result in results]
+            form = _each(results)
+        keys = (source, *outputs)
+        self._arguments: tuple[str | bytes | int, ...] = (len(keys), *keys, group, consumer, *form)
+
+    def submit(self, channel: Channel, *, with_text: bool = False) -> None:
+        """Send it; ``with_text``: to a server that may not know the script."""
+        script = ("EVAL", _script.text) if with_text else ("EVALSHA", _script.digest)
+        channel.submit(*script, *self._arguments, packed=self._packed)
+
+    def collect(self, channel: Channel) -> Committed:
+        """What it did.
+
+        Raises
+        ------
+        GroupMissing
+            The stream or its group is gone; nothing was published.
+        redis.exceptions.NoScriptError
+            The server does not know the script (any more); nothing was published.
+        redis.exceptions.ResponseError
+            An output that cannot be written; its entry and those behind it are pending.
+        """
+        try:
+            return _read(channel.collect())
+        except ServerError as error:
+            raise _told_apart(error, self._group, self._source) from error
 
 
 def commit(
@@ -61,23 +127,20 @@ def commit(
         An output that cannot be written, or has too many fields for a script; with the server's words.
     """
     committed = ts_ms = 0
-    late: list[bytes] = []
-    for chunk in _chunks(results):
+    late: frozenset[bytes] = frozenset()
+    for chunk in chunks(results):
         try:
-            reply = _script.run(
-                connection, (source, *outputs), (group, consumer, *(_alike(chunk) or _each(chunk)))
-            )
+            done = _read(_script.run(connection, (source, *outputs), (group, consumer, *_each(chunk))))
         except ServerError as error:
-            if "NOGROUP" in str(error):
-                raise GroupMissing(f"group {group!r} of {source} is gone; it is made again") from error
-            raise
-        committed += reply[0]
-        late += reply[1]
-        ts_ms = int(reply[2])
-    return Committed(committed, len(late), ts_ms, frozenset(late))
+            raise _told_apart(error, group, source) from error
+        committed += done.committed
+        late |= done.late_ids
+        ts_ms = done.ts_ms
+    return Committed(committed, len(late), ts_ms, late)
 
 
-def _chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
+def chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
+    """The results in pieces for one call each."""
     chunk: list[EntryResult] = []
     size = 0
     for result in results:
@@ -89,6 +152,16 @@ def _chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
         size += result_bytes
     if chunk:
         yield chunk
+
+
+def _read(reply: tuple[int, list[bytes], bytes]) -> Committed:
+    return Committed(reply[0], len(reply[1]), int(reply[2]), frozenset(reply[1]))
+
+
+def _told_apart(error: ServerError, group: str, source: str) -> Exception:
+    if "NOGROUP" in str(error):
+        return GroupMissing(f"group {group!r} of {source} is gone; it is made again")
+    return error
 
 
 def _each(chunk: list[EntryResult]) -> list[bytes]:
@@ -103,28 +176,11 @@ def _each(chunk: list[EntryResult]) -> list[bytes]:
     return arguments
 
 
-def _alike(chunk: list[EntryResult]) -> list[bytes] | None:
-    """Results that differ in some values only, as predictions of plain records do: the common part is sent once.
-
-    None where they are not alike. For seven features this sends 7 arguments a record instead of 27.
-    """
-    if len(chunk) < MIN_ALIKE_ENTRIES or any(len(result.outputs) != 1 for result in chunk):
-        return None
-    stream, first = chunk[0].outputs[0]
-    rows = [result.outputs[0][1] for result in chunk if result.outputs[0][0] == stream]
-    if len(rows) != len(chunk) or any(len(row) != len(first) for row in rows):
-        return None
-    columns = list(zip(*rows, strict=True))
-    ids = tuple(result.id for result in chunk)
-    own = next((place for place, column in enumerate(columns, start=1) if column == ids), 0)
-    varying = [
-        place
-        for place, column in enumerate(columns, start=1)
-        if place != own and column.count(column[0]) != len(column)
-    ]
-    arguments = [b"alike", b"%d" % stream, b"%d" % len(first), b"%d" % len(varying)]
-    arguments += [b"%d" % place for place in [*varying, own]]
-    arguments += first
-    deliveries = [b"%d" % result.deliveries for result in chunk]
-    arguments += chain.from_iterable(zip(ids, deliveries, *(columns[place - 1] for place in varying), strict=True))
+def _alike(results: AlikeResults) -> list[bytes]:
+    """The same for results of one shape, without values that are packed."""
+    numbers = (results.output, len(results.fields), len(results.places), *results.places, results.own)
+    arguments = [b"alike", *(b"%d" % number for number in numbers), *results.fields]
+    arguments += (_msgpack.encode([entry_id.decode() for entry_id in results.ids]), results.form)
+    if not isinstance(results.values, Packed):
+        arguments.append(results.values)
     return arguments

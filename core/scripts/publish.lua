@@ -9,7 +9,11 @@ local sequence, max_entries, max_bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), t
 local MOST_VALUES = 7900 -- unpack stops near 8,000, and would stop between two entries
 
 local last = tonumber(redis.call('GET', sequence_key) or '0')
-if sequence <= last then return {'DUPLICATE'} end
+if sequence <= last then
+  -- A write, so that WAITAOF on this connection waits for what an earlier one wrote.
+  redis.call('EXPIRE', sequence_key, ARGV[4])
+  return {'DUPLICATE'}
+end
 if sequence > last + 1 then return {'GAP', last} end
 
 local first = 6 + tonumber(ARGV[5])

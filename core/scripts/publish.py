@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from core.channel import Channel
 from core.connection import Connection
 from core.errors import BacklogFull, StreamError
 from core.keys import REQUIRED_GROUPS
@@ -11,6 +15,8 @@ from core.scripts.script import Script
 SEQUENCE_KEPT_S = 24 * 3600
 #: Entries a call may carry: the server works on nothing else meanwhile.
 MAX_CALL_ENTRIES = 500
+
+Argument = str | bytes | int
 
 _script = Script("publish")
 
@@ -31,7 +37,7 @@ def publish(
     entries: list[list[bytes]],
     max_backlog_entries: int,
     max_backlog_bytes: int,
-    groups: tuple[str, ...] = REQUIRED_GROUPS,
+    groups: Sequence[str] = REQUIRED_GROUPS,
 ) -> bytes | None:
     """Append ``entries`` as sequence number ``sequence`` of a producer; repeating a sequence writes nothing.
 
@@ -50,16 +56,74 @@ def publish(
     redis.exceptions.OutOfMemoryError
         The server is at ``maxmemory``; nothing was written.
     """
-    if not entries:
-        raise ValueError("a call publishes at least one entry; an empty one would use up its sequence")
-    arguments: list[bytes | str | int] = [sequence, max_backlog_entries, max_backlog_bytes, SEQUENCE_KEPT_S]
-    arguments += (len(groups), *groups)
+    packed: list[Argument] = []
     for fields in entries:
-        arguments.append(len(fields))
-        arguments += fields
-    reply = _script.run(connection, (records, sequence_key), arguments)
+        packed.append(len(fields))
+        packed += fields
+    arguments = _arguments(sequence, packed, max_backlog_entries, max_backlog_bytes, groups)
+    return read_answer(_script.run(connection, (records, sequence_key), arguments))
+
+
+def submit_publish(
+    channel: Channel,
+    records: str,
+    sequence_key: str,
+    sequence: int,
+    packed: Sequence[Argument],
+    max_backlog_entries: int,
+    max_backlog_bytes: int,
+    groups: Sequence[str] = REQUIRED_GROUPS,
+    *,
+    with_text: bool = False,
+) -> None:
+    """Send what :func:`publish` sends ahead of its answer, which :func:`read_answer` reads.
+
+    ``packed`` holds for each entry the number of its names and values, then those. Calls may follow one another
+    before the first is answered: where one is refused, those behind it are answered with a gap. ``with_text``
+    sends the script itself, to a server that has answered that it does not know it.
+
+    Raises
+    ------
+    ValueError
+        No entries.
+    redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+        The connection is lost; the server may have run the call.
+    """
+    command, script = ("EVAL", _script.text) if with_text else ("EVALSHA", _script.digest)
+    arguments = _arguments(sequence, packed, max_backlog_entries, max_backlog_bytes, groups)
+    channel.submit(command, script, 2, records, sequence_key, *arguments)
+
+
+def read_answer(reply: Any) -> bytes | None:
+    """The id of the last entry written, or None where the sequence had been written before.
+
+    Raises
+    ------
+    BacklogFull, SequenceGap
+        As :func:`publish`.
+    """
     if reply[0] == b"FULL":
         raise BacklogFull(reply[1].decode())
     if reply[0] == b"GAP":
         raise SequenceGap(int(reply[1]))
     return bytes(reply[1]) if reply[0] == b"OK" else None
+
+
+def _arguments(
+    sequence: int,
+    packed: Sequence[Argument],
+    max_backlog_entries: int,
+    max_backlog_bytes: int,
+    groups: Sequence[str],
+) -> list[Argument]:
+    if not packed:
+        raise ValueError("a call publishes at least one entry; an empty one would use up its sequence")
+    return [
+        sequence,
+        max_backlog_entries,
+        max_backlog_bytes,
+        SEQUENCE_KEPT_S,
+        len(groups),
+        *groups,
+        *packed,
+    ]

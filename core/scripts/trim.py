@@ -17,13 +17,30 @@ def trim(
     keep_bytes: int,
     required_groups: Sequence[str] = (),
     floor: str = "",
-    floor_key: str | None = None,
+    remember: tuple[str, str] | None = None,
 ) -> int:
     """Drop entries older than ``keep_ms`` or beyond ``keep_bytes``, never past the floor; returns how many.
 
-    The floor is the smallest of ``floor`` (an entry id) and, for each required group, its oldest pending entry,
-    else the entry after its last delivered one. A required group that is missing means that nothing is trimmed.
+    Bytes are those of the server's memory. The floor is the smallest of ``floor`` (an entry id) and, for each
+    required group, its oldest pending entry, else the entry after its last delivered one. A required group that is
+    missing means that nothing is trimmed. ``remember`` is a group and a key: the first entry that the group still
+    needs is written there.
     """
-    keys = (stream,) if floor_key is None else (stream, floor_key)
-    reply = _script.run(connection, keys, (keep_ms, keep_bytes, floor, *required_groups))
-    return int(reply[0])
+    group, *keys = remember or ("",)
+    return _trim(connection, (stream, *keys), keep_ms, keep_bytes, floor, group, *required_groups)
+
+
+def trim_results(
+    connection: Connection, stream: str, keep_ms: int, keep_bytes: int, remembered: str, records: str | None = None
+) -> int:
+    """As :func:`trim`, but results of entries that the remembered group still needs stay, and those after them.
+
+    A lost group is made again from there, by what has a result. Where nothing is remembered, nothing is trimmed.
+    ``records`` is the stream whose results these are: where the group needs nothing of it, all may go.
+    """
+    keys = (stream, remembered) if records is None else (stream, remembered, records)
+    return _trim(connection, keys, keep_ms, keep_bytes, "", "")
+
+
+def _trim(connection: Connection, keys: tuple[str, ...], *arguments: str | int) -> int:
+    return int(_script.run(connection, keys, arguments)[0])

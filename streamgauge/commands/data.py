@@ -19,6 +19,7 @@ from producer.push import PushCounts
 from producer.sources import Format
 from streamgauge.options import AsJson, Pipeline, RedisUrl, SourceFile, server_settings
 from streamgauge.predictions import Predictions
+from streamgauge.terminal_text import printable
 
 #: Features shown beside a prediction, the largest contributions first.
 SHOWN_CONTRIBUTIONS = 3
@@ -36,6 +37,9 @@ def produce(
         str | None, typer.Option(help="Column whose value travels with the record as its label.")
     ] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column whose value is the record id.")] = None,
+    durability: Annotated[
+        str | None, typer.Option(help="When a record counts as sent: server, fsync or replica.")
+    ] = None,
     file_format: Annotated[Format | None, typer.Option("--format", help="Unset: by ending or first byte.")] = None,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
@@ -45,7 +49,7 @@ def produce(
 
     Example: streamgauge produce raisin.csv --rate 200 --label Class
     """
-    settings = server_settings(redis_url, pipeline)
+    settings = server_settings(redis_url, pipeline, durability=durability)
     counts = commands.produce(
         settings,
         file,
@@ -172,9 +176,9 @@ def _json_line(prediction: Prediction, contributions: dict[str, float]) -> str:
 
 def _line(prediction: Prediction, contributions: dict[str, float]) -> str:
     largest = sorted(contributions.items(), key=lambda item: -abs(item[1]))[:SHOWN_CONTRIBUTIONS]
-    because = "  ".join(f"{name} {value:+.2f}" for name, value in largest)
+    because = "  ".join(f"{printable(name, 40)} {value:+.2f}" for name, value in largest)
     scores = f"p {prediction.probability:.3f}  logit {prediction.logit:+.2f}"
-    return f"{_id(prediction):24} {prediction.predicted}  {scores}  {because}"
+    return f"{printable(_id(prediction)):24} {prediction.predicted}  {scores}  {because}"
 
 
 def _id(prediction: Prediction) -> str:

@@ -7,8 +7,9 @@ import pytest
 
 from core.entry import Entry
 from core.model import Floats
-from core.record_decoder import RecordBatch, RecordDecoder
+from core.record_decoder import RecordDecoder
 from core.record_encoder import encode_block
+from core.record_rows import RecordBatch
 from core.rejection import decode_rejection
 from core.schema import Schema
 

@@ -60,6 +60,24 @@ def test_a_writer_whose_state_is_gone_writes_nothing(
     assert snapshot(server, keys) == ([None, None], [[], [], []])
 
 
+def test_a_state_that_was_begun_anew_is_another_one_even_at_the_same_window(
+    server: Connection, keys: PipelineKeys
+) -> None:
+    def close_next(expected: int, incarnation: bytes) -> bool:
+        return close_window(server, keys, expected, b"s", [b"window", b"w"], [], [], incarnation)
+
+    assert close_next(0, b"")  # as it was stored before there were incarnations
+    server.call("HSETNX", keys.monitor, "incarnation", "first")
+    assert not close_next(1, b"")
+    assert close_next(1, b"first")
+    server.call("DEL", keys.monitor)
+    server.call("HSET", keys.monitor, "incarnation", "second", "window", "2")
+    before = snapshot(server, keys)
+    assert not close_next(2, b"first")
+    assert snapshot(server, keys) == before
+    assert close_next(2, b"second")
+
+
 @pytest.mark.parametrize("stream", ["drift", "samples", "retrain"])
 def test_a_wrong_type_leaves_everything_unchanged(server: Connection, keys: PipelineKeys, stream: str) -> None:
     assert close(server, keys, 0)

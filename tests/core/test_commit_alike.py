@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from redis.exceptions import ResponseError
+from dataclasses import replace
 
-import core.scripts.commit as commit_module
+import msgspec
+import pytest
+from redis.exceptions import NoScriptError, ResponseError
+
+from core.channel import Packed
 from core.connection import Connection
 from core.entry import Entry, entries_of
+from core.errors import GroupMissing
 from core.keys import PipelineKeys
-from core.scripts.commit import EntryResult, commit
+from core.scripts.commit import AlikeResults, CommitCall, Committed
 
 GROUP = "g"
+FORMS = (b"texts", b"values", b"c4c1")
 MAX_ID = "18446744073709551615-18446744073709551615"
-ROWS = st.tuples(st.binary(max_size=3), st.sampled_from([b"x", b""]), st.booleans())
 
 
 @pytest.fixture
@@ -45,90 +47,106 @@ def entries(server: Connection, stream: str) -> list[Entry]:
     return entries_of(server.call("XRANGE", stream, "-", "+"))
 
 
-@given(
-    rows=st.lists(
-        st.tuples(st.binary(max_size=3), st.sampled_from([b"x", b""]), st.booleans()), min_size=8, max_size=30
-    ),
-    deliveries=st.integers(1, 9),
-)
-def test_alike_results_are_written_as_they_would_be_one_by_one(
-    rows: list[tuple[bytes, bytes, bool]], deliveries: int
-) -> None:
-    results = [
-        EntryResult(
-            b"%d-1" % number,
-            deliveries,
-            [
-                (
-                    1,
-                    [
-                        b"record",
-                        b"%d-1" % number,
-                        b"a",
-                        a,
-                        b"b",
-                        b,
-                        b"same",
-                        b"c",
-                        b"own" if own else b"other",
-                        b"1-1",
-                    ],
-                )
-            ],
-        )
-        for number, (a, b, own) in enumerate(rows, start=1)
-    ]
-    alike = commit_module._alike(results)
-    assert alike is not None
-    assert rebuilt(alike) == [(result.id, b"%d" % result.deliveries, result.outputs[0][1]) for result in results]
+def alike(ids: list[bytes], form: bytes) -> AlikeResults:
+    """Results whose second and third values differ, in one of the forms that the script takes."""
+    texts = [text for n in range(len(ids)) for text in (f"r{n:03}", f"{n % 3}")]
+    values: bytes | Packed
+    if form == b"texts":
+        values = msgspec.msgpack.encode(texts)
+    elif form == b"values":
+        values = Packed(len(texts), "".join(f"${len(text)}\r\n{text}\r\n" for text in texts).encode())
+    else:
+        joined = "".join(texts)
+        values = Packed(1, f"${len(joined)}\r\n{joined}\r\n".encode())
+    fields = [b"id", b"", b"record", b"", b"p", b"", b"model", b"m"]
+    return AlikeResults(ids, 1, fields, (2, 6), 4, form, values)
 
 
-def rebuilt(arguments: list[bytes]) -> list[tuple[bytes, bytes, list[bytes]]]:
-    """What the script writes, as its header tells it."""
-    _, _, width, count = arguments[0], arguments[1], int(arguments[2]), int(arguments[3])
-    places = [int(place) for place in arguments[4 : 4 + count]]
-    own = int(arguments[4 + count])
-    values = arguments[5 + count : 5 + count + width]
-    body = arguments[5 + count + width :]
-    found = []
-    for at in range(0, len(body), 2 + count):
-        for place, value in zip(places, body[at + 2 : at + 2 + count], strict=True):
-            values[place - 1] = value
-        if own:
-            values[own - 1] = body[at]
-        found.append((body[at], body[at + 1], list(values)))
-    return found
-
-
-@pytest.mark.parametrize("count", [7, 8, 40])
-def test_plain_predictions_arrive_whole_however_they_travel(
-    server: Connection, source: str, outputs: tuple[str, str], count: int
-) -> None:
-    ids = pending_entries(server, source, count)
-    wanted = [
-        [b"id", b"r%d" % n, b"record", entry_id, b"p", b"%d" % (n % 3), b"model", b"m"]
+def written(ids: list[bytes]) -> list[list[bytes]]:
+    """What the script makes of them, without the time."""
+    return [
+        [b"id", b"r%03d" % n, b"record", entry_id, b"p", b"%d" % (n % 3), b"model", b"m"]
         for n, entry_id in enumerate(ids)
     ]
-    results = [EntryResult(entry_id, 1, [(1, fields)]) for entry_id, fields in zip(ids, wanted, strict=True)]
-    server.call("XACK", source, GROUP, ids[3])
-    done = commit(server, source, GROUP, "w", outputs, results)
-    assert (done.committed, done.late_ids) == (count - 1, frozenset({ids[3]}))
-    del wanted[3]
-    assert [entry.fields[:-2] for entry in entries(server, outputs[0])] == wanted
+
+
+def run(server: Connection, source: str, outputs: tuple[str, str], results: AlikeResults) -> Committed:
+    call = CommitCall(source, GROUP, "w", outputs, results)
+    with server.channel(source) as channel:
+        call.submit(channel, with_text=True)
+        return call.collect(channel)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("count", [1, 40, 1_000])
+def test_alike_results_arrive_whole_in_every_form(
+    server: Connection, source: str, outputs: tuple[str, str], count: int, form: bytes
+) -> None:
+    ids = pending_entries(server, source, count)
+    done = run(server, source, outputs, alike(ids, form))
+    assert (done.committed, done.late) == (count, 0)
+    assert [entry.fields[:-2] for entry in entries(server, outputs[0])] == written(ids)
     assert {entry.fields[-1] for entry in entries(server, outputs[0])} == {b"%d" % done.ts_ms}
     assert pending(server, source) == []
-    again = commit(server, source, GROUP, "w", outputs, results)
-    assert (again.committed, again.late) == (0, count)
+    again = run(server, source, outputs, alike(ids, form))
+    assert (again.committed, again.late_ids) == (0, frozenset(ids))
+    assert len(entries(server, outputs[0])) == count
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_who_is_late_among_alike_results_publishes_nothing(
+    server: Connection, source: str, outputs: tuple[str, str], form: bytes
+) -> None:
+    ids = pending_entries(server, source, 9)
+    server.call("XACK", source, GROUP, ids[3], ids[8])
+    done = run(server, source, outputs, alike(ids, form))
+    assert (done.committed, done.late_ids) == (7, frozenset({ids[3], ids[8]}))
+    wanted = [fields for n, fields in enumerate(written(ids)) if n not in {3, 8}]
+    assert [entry.fields[:-2] for entry in entries(server, outputs[0])] == wanted
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_alike_results_that_cannot_be_written_are_put_back(
-    server: Connection, source: str, outputs: tuple[str, str]
+    server: Connection, source: str, outputs: tuple[str, str], form: bytes
 ) -> None:
     ids = pending_entries(server, source, 20)
     server.call("XADD", outputs[0], MAX_ID, "full", "1")
-    results = [EntryResult(entry_id, 4, [(1, [b"record", entry_id])]) for entry_id in ids]
     with pytest.raises(ResponseError):
-        commit(server, source, GROUP, "w", outputs, results)
-    assert pending(server, source) == [(ids[0], b"w", 4), *((entry_id, b"w", 1) for entry_id in ids[1:])]
+        run(server, source, outputs, alike(ids, form))
+    assert pending(server, source) == [(entry_id, b"w", 1) for entry_id in ids]
     server.call("DEL", outputs[0])
-    assert commit(server, source, GROUP, "w", outputs, results).committed == 20
+    assert run(server, source, outputs, alike(ids, form)).committed == 20
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_values_that_do_not_fit_the_entries_are_refused_before_the_acknowledgement(
+    server: Connection, source: str, outputs: tuple[str, str], form: bytes
+) -> None:
+    ids = pending_entries(server, source, 5)
+    results = alike(ids, form)
+    for wrong in (replace(results, ids=ids[:4]), replace(results, ids=[*ids, b"9-9"])):
+        with pytest.raises(ResponseError, match="values for"):
+            run(server, source, outputs, wrong)
+    assert len(pending(server, source)) == 5
+    assert server.call("EXISTS", *outputs) == 0
+
+
+def test_a_server_that_does_not_know_the_script_says_so(
+    server: Connection, source: str, outputs: tuple[str, str]
+) -> None:
+    call = CommitCall(source, GROUP, "w", outputs, alike(pending_entries(server, source, 3), b"texts"))
+    server.call("SCRIPT", "FLUSH")
+    with server.channel(source) as channel:
+        call.submit(channel)
+        with pytest.raises(NoScriptError):
+            call.collect(channel)
+        call.submit(channel, with_text=True)
+        assert call.collect(channel).committed == 3
+
+
+def test_a_lost_group_is_told_apart(server: Connection, source: str, outputs: tuple[str, str]) -> None:
+    results = alike(pending_entries(server, source, 3), b"values")
+    server.call("XGROUP", "DESTROY", source, GROUP)
+    with pytest.raises(GroupMissing, match=GROUP):
+        run(server, source, outputs, results)
+    assert server.call("EXISTS", *outputs) == 0

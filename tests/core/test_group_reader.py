@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 from redis.exceptions import ResponseError
 
-import core.group_reader as group_reader_module
+import core.takeover as takeover_module
 from core.connection import Connection
 from core.entry import Entry
 from core.errors import GroupMissing
-from core.group_reader import GroupBatch, GroupReader
+from core.group_reader import GroupReader
 from core.keys import PipelineKeys
 from core.read_size import FIRST_ENTRIES, MAX_ENTRIES, MIN_ENTRIES, ReadSize
+from core.takeover import GroupBatch
 
 GROUP = "g"
 IDLE_MS = 60_000
@@ -203,7 +204,7 @@ def test_leaving_keeps_what_is_pending(server: Connection, stream: str) -> None:
 def test_dead_consumers_are_cleared_away_and_those_with_entries_kept(
     server: Connection, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_reader_module, "MAX_BLOCK_MS", 1)
+    monkeypatch.setattr(takeover_module, "MAX_BLOCK_MS", 1)
     reader = make_reader(server, stream, takeover_idle_ms=1)
     held_by(server, stream, "holder", add(server, stream), 0, 1)
     server.call("XGROUP", "CREATECONSUMER", stream, GROUP, "litter")
@@ -248,3 +249,16 @@ def test_what_is_taken_over_teaches_the_read_size_too(server: Connection, stream
     assert found(reader.read(0)) == ids
     add(server, stream, 10)
     assert len(found(reader.read(0))) == MIN_ENTRIES
+
+
+def test_a_small_reply_teaches_the_read_size_without_a_look_at_its_entries() -> None:
+    size = ReadSize(2**20)
+    for _ in range(12):
+        size.learn_reply(30_000, [Entry(b"1-0", [])] * 100)  # of which a look would say: no bytes at all
+    assert size.entries == MAX_ENTRIES
+    size.learn_reply(2**20, _entries(5, 2**18))
+    assert size.entries == 4
+    size.learn_reply(2**20, [])
+    assert size.entries == 4
+    size.begin_anew()
+    assert size.entries == MIN_ENTRIES

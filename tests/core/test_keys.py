@@ -59,3 +59,26 @@ def test_all_keys_of_a_partition_share_one_hash_tag() -> None:
 
 def test_partitions_are_numbered_from_zero() -> None:
     assert PipelineKeys("p").partitions(2) == (PartitionKeys("p:0", 0), PartitionKeys("p:1", 1))
+
+
+def test_tags_take_the_place_of_the_numbers() -> None:
+    first, second = PipelineKeys("raisin").partitions(2, ("raisin:east", "raisin:west"))
+    assert (first.records, first.number) == ("sg:{raisin:east}:records", 0)
+    assert (second.producer("p"), second.number) == ("sg:{raisin:west}:producer:p", 1)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ("p:a",),
+        ("p:a", "p:a"),
+        ("p:a", "q:b"),
+        ("p:a", "p"),
+        ("p:a", "p:{b}"),
+        ("p:a", "p:b c"),
+        ("p:a", "p:b", "p:c"),
+    ],
+)
+def test_tags_that_cannot_be_are_refused(tags: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match="partition_tags"):
+        PipelineKeys("p").partitions(2, tags)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from core.connection import Connection
@@ -59,6 +61,24 @@ def test_dead_consumers_are_removed_only_where_they_hold_nothing(server: Connect
 def test_consumers_that_were_heard_of_stay(server: Connection, stream: str) -> None:
     assert remove_dead_consumers(server, stream, GROUP, 60_000) == 0
     assert len(consumers(server, stream)) == 3
+
+
+def test_a_living_consumer_that_was_removed_while_it_waits_gets_its_next_entry(
+    server: Connection, stream: str, any_server_url: str
+) -> None:
+    """Redis 7.0 counts a worker that finds nothing as idle, so it is removed now and then."""
+    outlast(server, stream, 3)
+    with Connection(any_server_url) as own, ThreadPoolExecutor(1) as pool:
+        read = ("XREADGROUP", "GROUP", GROUP, "other", "BLOCK", 10_000, "STREAMS", stream, ">")
+        reading = pool.submit(own.call, *read)
+        while b"cmd=xreadgroup" not in server.call("CLIENT", "LIST"):
+            pass
+        remove_dead_consumers(server, stream, GROUP, -1)  # whatever its idle time
+        assert consumers(server, stream) == [b"busy"]
+        entry_id = server.call("XADD", stream, "*", "a", "2")
+        assert reading.result(20)[0][1][0][0] == entry_id
+    assert server.call("XPENDING", stream, GROUP, "-", "+", 9, "other")[0][0] == entry_id
+    assert server.call("XACK", stream, GROUP, entry_id) == 1
 
 
 @pytest.mark.parametrize("gone", ["group", "stream"])

@@ -76,7 +76,7 @@ def test_with_several_partitions_nothing_beyond_the_watermark_is_handed_out(
         read = reader.read(50)
         entries = read.entries
         reads += 1
-        assert entries == [] or read.watermark_ms >= ahead_ms
+        assert entries == [] or connection.now_ms() > ahead_ms
     assert _places(entries) == [(ahead_ms, 0, 0)]
     assert reads < 20  # it waits for the clock instead of asking the server as fast as it can
 
@@ -107,9 +107,9 @@ def test_seek_goes_on_behind_an_id(connection: Connection, keys: PipelineKeys) -
 
 
 def test_the_heaviest_partition_decides_how_much_is_read(connection: Connection, keys: PipelineKeys) -> None:
-    for partition in range(8):
+    for partition in range(1, 8):
         _add(connection, keys, partition, *(f"{ms}-{partition}" for ms in range(1, 120)), size=10)
-    _add(connection, keys, 0, *(f"{ms}-0" for ms in range(200, 220)), size=10_000)
+    _add(connection, keys, 0, *(f"{ms}-0" for ms in range(1, 120, 6)), size=10_000)
     reader = _reader(connection, keys, 8, read_bytes=1_000)
     heaviest = 0
     while entries := reader.read(1).entries:

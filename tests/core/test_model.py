@@ -131,3 +131,16 @@ def test_a_model_of_wrong_shape_or_impossible_numbers_is_refused(name: str, valu
     parts[name] = np.array(value) if isinstance(value, list) else value
     with pytest.raises(SchemaError, match=name):
         LogisticModel(Schema(("a", "b")), **parts)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 8, 9, 17, 130])
+@pytest.mark.parametrize("n", [1, 2, 585, 5_000])
+def test_scores_are_the_formula_to_the_bit(d: int, n: int) -> None:
+    """However the work is cut into pieces: what docs/wire-format.md says of the logit holds."""
+    model = random_model(d, d)
+    x = np.random.default_rng(n).normal(size=(n, d)) * 1e3
+    scores = model.score(x)
+    contributions = np.ascontiguousarray((x - model.center) / model.scale * model.coefficients)
+    assert _bits(scores.contributions) == _bits(contributions)
+    assert _bits(scores.logit) == _bits(contributions.sum(axis=1) + model.intercept)
+    assert _bits(model.score(np.asfortranarray(x)).logit) == _bits(scores.logit)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import RecordError
-from core.number import all_decimal, parse_number, shortest, shown
+from core.number import (
+    all_decimal,
+    json_texts,
+    parse_json_numbers,
+    parse_number,
+    shortest,
+    shortest_texts,
+    shown,
+)
 
 _DIGITS = st.text("0123456789", min_size=1, max_size=25)
 _MANTISSA = st.one_of(
@@ -138,3 +147,29 @@ def test_messages_show_odd_bytes_printable_and_cut() -> None:
     assert shown(b"a\nb") == "'a\\nb'"
     assert shown(b"\xff") == "'\\\\xff'"
     assert shown(b"x" * 41) == "'" + "x" * 40 + "'..."
+
+
+@given(st.lists(_GRAMMATICAL | _HOSTILE, min_size=1, max_size=5))
+@example([b"-0"])
+@example([b"1", b"-0", b"2"])
+@example([b"1e-0"])
+@example([b"1,2"])
+@example([b" 1"])
+@example([b"9007199254740993", b"0.1", b"5e-324", b"1.7976931348623157e308"])
+def test_numbers_as_json_writes_them_read_to_the_same_bits_or_not_at_all(values: list[bytes]) -> None:
+    numbers = parse_json_numbers(values)
+    if numbers is not None:
+        assert all_decimal(values)
+        assert [number.hex() for number in numbers] == [float(value).hex() for value in values]
+
+
+def test_ordinary_numbers_are_read_together() -> None:
+    values = [b"87524", b"-442.24", b"0.8197", b"1e5", b"2.5E-7"]
+    assert parse_json_numbers(values) == [87524.0, -442.24, 0.8197, 1e5, 2.5e-7]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6))
+@example([0.0, -0.0, 1e-4, 9.999999999999999e-5, 1e16, 9999999999999998.0, 1e-5, -1e22, 5e-324])
+def test_many_texts_are_those_of_each(numbers: list[float]) -> None:
+    assert shortest_texts(np.array(numbers)) == [shortest(number) for number in numbers]
+    assert [float(text).hex() for text in json_texts(np.array(numbers))] == [number.hex() for number in numbers]

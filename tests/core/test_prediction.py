@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.entry import Entry
 from core.model import Floats, LogisticModel
-from core.prediction import Prediction, PredictionBlock, PredictionEncoder, decode_prediction
+from core.prediction import Prediction, PredictionBlock, decode_prediction
+from core.prediction_encoder import PredictionEncoder
 from core.record_decoder import RecordDecoder
 from core.record_encoder import encode_block, encode_plain
 from core.schema import Schema

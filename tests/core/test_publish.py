@@ -10,7 +10,7 @@ from core.entry import entries_of
 from core.errors import BacklogFull
 from core.keys import PartitionKeys, PipelineKeys
 from core.scripts.close_window import close_window
-from core.scripts.publish import SEQUENCE_KEPT_S, SequenceGap, publish
+from core.scripts.publish import SEQUENCE_KEPT_S, SequenceGap, publish, read_answer, submit_publish
 from core.scripts.trim import trim
 
 RECORD = [b"a", b"1"]
@@ -64,6 +64,52 @@ def test_a_sequence_is_written_once(server: Connection, partition: PartitionKeys
         assert send(server, partition, repeated) is None
     assert length(server, partition) == 2
     assert 0 < server.call("TTL", partition.producer("p")) <= SEQUENCE_KEPT_S
+
+
+def test_a_repeated_sequence_is_a_write_for_the_disk_to_confirm(
+    server: Connection, partition: PartitionKeys
+) -> None:
+    """WAITAOF waits for the last write of its own connection; and the sequence is remembered anew."""
+    send(server, partition, 1)
+    server.call("EXPIRE", partition.producer("p"), 60)
+    dirty = rdb_changes(server)
+    assert send(server, partition, 1) is None
+    assert rdb_changes(server) > dirty
+    assert server.call("TTL", partition.producer("p")) > 60
+
+
+def rdb_changes(server: Connection) -> int:
+    """Writes of the server since it last saved."""
+    said = server.call("INFO", "persistence").decode()
+    return int(said.split("rdb_changes_since_last_save:")[1].split()[0])
+
+
+def test_calls_behind_a_refused_one_are_answered_with_a_gap(server: Connection, partition: PartitionKeys) -> None:
+    groups(server, partition, "scorers", "monitors")
+    with server.channel(partition.records) as channel:
+
+        def submit(sequence: int, max_entries: int, *, with_text: bool = False) -> None:
+            key = partition.producer("p")
+            packed: list[str | bytes | int] = [2, b"a", b"%d" % sequence]
+            submit_publish(
+                channel, partition.records, key, sequence, packed, max_entries, 2**30, with_text=with_text
+            )
+
+        submit(1, 10, with_text=True)
+        submit(2, 10)
+        submit(3, 1)
+        submit(4, 10)
+        submit(5, 10)
+        assert read_answer(channel.collect()) is not None
+        assert read_answer(channel.collect()) is not None
+        with pytest.raises(BacklogFull):
+            read_answer(channel.collect())
+        for _ in range(2):
+            with pytest.raises(SequenceGap) as caught:
+                read_answer(channel.collect())
+            assert caught.value.last == 2
+    arrived = entries_of(server.call("XRANGE", partition.records, "-", "+"))
+    assert [entry.fields for entry in arrived] == [[b"a", b"1"], [b"a", b"2"]]
 
 
 @pytest.mark.parametrize("known", [0, 1, 3])
@@ -217,6 +263,6 @@ def test_a_full_server_refuses_producers_and_lets_services_work(
     assert length(full_server, partition) == 3
     assert full_server.call("GET", partition.producer("p")) == b"1"
     assert close_window(full_server, keys, 0, b"state", [b"window", b"1"], [], [])
-    assert trim(full_server, partition.records, 3_600_000, 1) == 2
+    assert trim(full_server, partition.records, -1, 1) == 3  # all of them are older than what is kept
     full_server.call("CONFIG", "SET", "maxmemory", "0")
     assert send(full_server, partition, 2) is not None

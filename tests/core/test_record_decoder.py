@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from core.entry import Entry
 from core.errors import RecordError
-from core.record_decoder import MAX_LAYOUTS, RecordBatch, RecordDecoder, reject_entry
+from core.record_decoder import MAX_LAYOUTS, RecordDecoder, reject_entry
 from core.record_encoder import encode_block, encode_plain
+from core.record_rows import RecordBatch
 from core.rejection import REASONS, Rejection
 from core.schema import Schema
 from tests.record_ids import record_ids

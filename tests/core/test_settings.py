@@ -182,3 +182,13 @@ def test_the_range_of_rates_is_that_of_the_stored_tails() -> None:
 def test_every_default_is_of_its_own_type() -> None:
     for field in msgspec.structs.fields(Settings):
         assert msgspec.convert(field.default, field.type) == field.default
+
+
+def test_tags_are_split_at_commas_and_fit_the_partitions(tmp_path: Path) -> None:
+    settings = load_settings({}, {"STREAMGAUGE_PARTITION_TAGS": "default:a, default:b"}, tmp_path)
+    assert settings.tags == ("default:a", "default:b")
+    assert load_settings({}, {"STREAMGAUGE_PARTITION_TAGS": ""}, tmp_path).tags == ()
+    with pytest.raises(SettingsError, match="2 different tags for 3 partitions"):
+        Settings(partitions=3, partition_tags="default:a,default:b")
+    with pytest.raises(SettingsError, match=r"must begin with 'other:'.*\(partition_tags is set as an option\)"):
+        load_settings({"pipeline": "other", "partition_tags": "default:a"}, {}, tmp_path)

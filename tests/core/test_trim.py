@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from core.connection import Connection
 from core.entry import EntryId, entries_of, parse_entry_id
 from core.keys import PipelineKeys
-from core.scripts.trim import trim
+from core.scripts.trim import trim, trim_results
 
 HOUR_MS = 3_600_000
 LARGE = 2**40
@@ -50,26 +50,42 @@ def test_old_entries_go_and_young_ones_stay(server: Connection, stream: str) -> 
     assert ids(server, stream) == young
 
 
-@pytest.mark.parametrize("stamps", [[5], list(range(1, 101)), [1] * 99 + [100_000], [1, *[100_000] * 99]])
-def test_without_a_reader_the_newest_that_fit_are_kept(server: Connection, stream: str, stamps: list[int]) -> None:
-    """However unevenly they came."""
-    start = server.now_ms() - HOUR_MS // 2
-    known = [f"{start + stamp}-{n}" for n, stamp in enumerate(stamps)]
-    add(server, stream, *known, value=b"x" * 99)
-    trim(server, stream, HOUR_MS, 40 * 100)
-    assert ids(server, stream) == known[-40:]
+def memory(server: Connection, stream: str) -> int:
+    return int(server.call("MEMORY", "USAGE", stream, "SAMPLES", 0))
 
 
-def test_with_readers_the_size_is_kept_by_estimate(server: Connection, stream: str) -> None:
-    start = server.now_ms() - HOUR_MS // 2
-    create(server, stream, "scorers")
-    known = [f"{start + n}-0" for n in range(100)]
-    add(server, stream, *known, value=b"x" * 99)
-    read(server, stream, "scorers", 100)
-    server.call("XACK", stream, "scorers", *known)
-    trim(server, stream, HOUR_MS, 40 * 100, ["scorers"])
-    assert known[-45:][0] <= ids(server, stream)[0] <= known[-38:][0]
-    assert ids(server, stream)[-1] == known[-1]
+#: Sizes of entries, oldest first.
+SIZES = {
+    "alike": [100] * 4_000,
+    "large ones, then small ones": [50_000] * 20 + [100] * 3_000,
+    "small ones, then large ones": [100] * 3_000 + [50_000] * 20,
+    "mixed": [50_000 if n % 100 == 50 else 100 for n in range(3_000)],
+    "each larger than all that is kept": [300_000] * 5,
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("readers", [True, False])
+def test_the_size_that_is_kept_is_that_of_the_servers_memory(
+    server: Connection, stream: str, sizes: list[int], readers: bool
+) -> None:
+    """However unevenly the entries came, and whatever they weigh."""
+    start, keep_bytes = server.now_ms() - HOUR_MS // 2, 250_000
+    known = [f"{start + n // 3}-{n}" for n in range(len(sizes))]
+    server.pipeline(
+        [("XADD", stream, entry_id, "a", b"x" * size) for entry_id, size in zip(known, sizes, strict=True)]
+    )
+    groups = ["scorers"] if readers else []
+    create(server, stream, *groups)
+    for group in groups:
+        server.call("XGROUP", "SETID", stream, group, "$")
+    trimmed = trim(server, stream, HOUR_MS, keep_bytes, groups)
+    assert ids(server, stream) == known[trimmed:]
+    assert known[trimmed:], "the newest entry stays, whatever it weighs"
+    slack = 8 * 1024  # whole nodes go, of 4 KiB
+    assert memory(server, stream) <= max(keep_bytes, 1.1 * sizes[-1]) + slack  # an allocator rounds up
+    assert memory(server, stream) >= min(keep_bytes - 60_000, sizes[-1])
+    assert trim(server, stream, HOUR_MS, keep_bytes, groups) == 0
 
 
 def test_nothing_unread_or_pending_is_trimmed(server: Connection, stream: str) -> None:
@@ -122,18 +138,60 @@ def test_an_explicit_floor_is_kept_and_the_smaller_one_counts(server: Connection
     assert ids(server, stream) == ["6-0", "7-0", "8-0"]
 
 
-def test_the_floor_is_remembered_where_asked(server: Connection, stream: str, keys: PipelineKeys) -> None:
+def test_what_a_group_still_needs_is_remembered_where_asked(
+    server: Connection, stream: str, keys: PipelineKeys
+) -> None:
     floor_key = keys.partition(0).floor
     create(server, stream, "g")
     add(server, stream, "1-0", "2-0")
-    trim(server, stream, HOUR_MS, LARGE, ["g"], floor_key=floor_key)
+    trim(server, stream, HOUR_MS, LARGE, ["g"], remember=("g", floor_key))
     assert server.call("GET", floor_key) == b"0-1"
     read(server, stream, "g", 1)
-    trim(server, stream, HOUR_MS, LARGE, ["g"], floor_key=floor_key)
+    trim(server, stream, HOUR_MS, LARGE, ["g"], remember=("g", floor_key))
     assert server.call("GET", floor_key) == b"1-0"
     server.call("XACK", stream, "g", "1-0")
-    trim(server, stream, HOUR_MS, LARGE, ["g"], floor_key=floor_key)
+    trim(server, stream, HOUR_MS, LARGE, ["g"], remember=("g", floor_key))
     assert server.call("GET", floor_key) == b"1-1"
+
+
+def test_it_is_remembered_where_another_group_holds_the_floor_or_is_missing(
+    server: Connection, stream: str, keys: PipelineKeys
+) -> None:
+    floor_key = keys.partition(0).floor
+    add(server, stream, "1-0", "2-0", "3-0")
+    trim(server, stream, 1, 1, ["g", "slow"], remember=("g", floor_key))
+    assert server.call("GET", floor_key) is None  # there is no group to remember anything of
+    create(server, stream, "g")
+    read(server, stream, "g", 2)
+    server.call("XACK", stream, "g", "1-0")
+    assert trim(server, stream, 1, 1, ["g", "slow"], remember=("g", floor_key)) == 0
+    assert server.call("GET", floor_key) == b"2-0"
+    server.call("XACK", stream, "g", "2-0")
+    create(server, stream, "slow")
+    assert trim(server, stream, 1, 1, ["g", "slow"], remember=("g", floor_key)) == 0
+    assert server.call("GET", floor_key) == b"2-1"
+    assert trim(server, stream, 1, 1, ["slow"], remember=("g", floor_key)) == 0
+    assert len(ids(server, stream)) == 3
+
+
+@pytest.mark.parametrize("keep", [(1, LARGE), (HOUR_MS, 1)], ids=["by age", "by size"])
+def test_results_of_what_the_remembered_group_still_needs_stay(
+    server: Connection, stream: str, keys: PipelineKeys, keep: tuple[int, int]
+) -> None:
+    floor_key = keys.partition(0).floor
+    start = server.now_ms() - HOUR_MS // 2
+    known = [f"{start + n}-{seq}" for n in range(200) for seq in range(2)]
+    add(server, stream, *known, value=b"x" * 500)
+    assert trim_results(server, stream, *keep, floor_key) == 0  # nothing is remembered, so nothing is known
+    server.call("SET", floor_key, "no id")
+    assert trim_results(server, stream, *keep, floor_key) == 0
+    server.call("SET", floor_key, f"{start + 150}-1")
+    trim_results(server, stream, *keep, floor_key)
+    left = ids(server, stream)
+    assert left == known[-len(left) :]
+    at_the_floor = known.index(f"{start + 150}-0")
+    first = known.index(left[0])
+    assert first == at_the_floor if keep[0] == 1 else at_the_floor - 20 <= first <= at_the_floor
 
 
 @pytest.mark.parametrize("seq", [2**53, 2**53 + 1, 2**53 + 3, 2**60 + 77, 10**19 - 1, MAX_SEQ - 1, MAX_SEQ])
@@ -218,3 +276,16 @@ def test_trimming_agrees_with_a_model_of_it(
         assert set(left) == needed  # all that are too old and not needed are gone
     elif keep_bytes == LARGE:
         assert left == known
+
+
+def test_results_may_go_once_every_record_has_one(server: Connection, keys: PipelineKeys) -> None:
+    """Else a server that is full of results takes no record, and so would never trim them."""
+    partition = keys.partition(0)
+    records, results = partition.records, partition.predictions
+    server.call("XADD", records, "1000-0", "a", "1")
+    server.call("XADD", results, "2000-0", "a", "1")
+    server.call("SET", partition.floor, "1000-0")
+    assert trim_results(server, results, 1, LARGE, partition.floor, records) == 0  # the record is not answered
+    server.call("SET", partition.floor, "1000-1")
+    assert trim_results(server, results, 1, LARGE, partition.floor) == 0  # nobody said of what these are results
+    assert trim_results(server, results, 1, LARGE, partition.floor, records) == 1

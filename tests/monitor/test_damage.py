@@ -11,10 +11,11 @@ from core.entry import field_map
 from core.errors import ServerUnavailable
 from core.model import LogisticModel
 from core.model_file import ModelFile
-from core.record_decoder import RecordBatch
+from core.record_rows import RecordBatch
 from core.scoring import ScoredBatch, score_batch
 from core.settings import Settings
 from monitor.service import Monitor
+from tests.both_servers import both_servers
 from tests.monitor.running import Feed, expect, get, level, running
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -59,6 +60,7 @@ def test_a_state_that_is_not_ours_is_refused_with_a_sentence(
         assert feed.window()[b"window"] == b"1"
 
 
+@both_servers
 def test_a_flush_under_a_running_monitor_begins_anew_and_counts_everything_again(
     options: Settings, feed: Feed, files: list[ModelFile]
 ) -> None:
@@ -116,7 +118,11 @@ def test_an_entry_that_kills_every_process_is_skipped_counted_and_said(
     assert deaths == options.poison_deliveries + options.poison_lone_deaths
     window = feed.window()
     assert (window[b"window"], window[b"n"], window[b"skipped"]) == (b"1", b"43", b"1")
-    assert set(field_map(feed.connection.call("HGETALL", feed.keys.monitor))) == {b"window", b"state"}
+    assert set(field_map(feed.connection.call("HGETALL", feed.keys.monitor))) == {
+        b"window",
+        b"state",
+        b"incarnation",
+    }
     assert level(feed)
 
 

@@ -14,15 +14,13 @@ import numpy as np
 import pytest
 
 from core.connection import Connection
-from core.entry import entries_of, field_map, streams_of
 from core.keys import PipelineKeys
 from core.model_file import ModelFile
 from core.record_encoder import encode_block, encode_plain
 from core.redis_registry import RedisRegistry
 from core.settings import Settings
-from tests.monitor.conftest import Read
-from tests.monitor.driver import Driver
 from tests.monitor.scenario import dice_of
+from tests.monitor.undisturbed import assert_undisturbed, next_windows, wait_until_level
 
 SETTINGS = Settings(
     window_records=100, slide_records=50, window_limit_s=1.0, retrain_cooldown_s=0.0, window_false_alarm_rate=0.05
@@ -87,54 +85,9 @@ class _Feed:
         self._registry.promote("run1", self._files[1], 1, "drift")
 
 
-def _windows(connection: Connection, keys: PipelineKeys, last: bytes) -> bytes:
-    """Wait for windows; the id of the newest."""
-    reply = connection.call("XREAD", "BLOCK", 8_000, "STREAMS", keys.drift, last)
-    assert reply, "no window came"
-    return streams_of(reply)[keys.drift.encode()][-1].id
-
-
-def _wait_until_level(connection: Connection, keys: PipelineKeys, last: bytes) -> None:
-    """Wait until the windows hold every record: the last one closes by the time limit."""
-    newest = connection.call("XREVRANGE", keys.partition(0).records, "+", "-", "COUNT", 1)[0][0].decode()
-    while True:
-        entries = entries_of(connection.call("XREVRANGE", keys.drift, "+", "-", "COUNT", 1))
-        if entries and field_map(entries[0].fields)[b"last_entry"].decode() == newest:
-            state = json.loads(connection.call("HGET", keys.monitor, "state"))
-            if state["positions"]["0"]["row"] == -1:
-                return
-        last = _windows(connection, keys, last)
-
-
-def _copy(connection: Connection, source: PipelineKeys, target: PipelineKeys) -> None:
-    """The same inputs under the same ids."""
-    for stream, copied in (
-        (source.partition(0).records, target.partition(0).records),
-        (source.promotions, target.promotions),
-    ):
-        for entry in entries_of(connection.call("XRANGE", stream, "-", "+")):
-            connection.call("XADD", copied, entry.id, *entry.fields)
-    for hash_key, copied in ((source.models, target.models), (source.production, target.production)):
-        connection.call("HSET", copied, *connection.call("HGETALL", hash_key))
-
-
-def assert_undisturbed(connection: Connection, keys: PipelineKeys, outputs: Read, records: int) -> None:
-    calm = PipelineKeys(keys.pipeline + "-calm")
-    _copy(connection, keys, calm)
-    for _ in Driver(connection, calm, SETTINGS).live():
-        pass
-    expected, found = outputs(calm), outputs(keys)
-    assert found == expected
-    windows = [field_map(fields) for fields in expected["drift"]]
-    assert [int(window[b"window"]) for window in windows] == list(range(1, len(windows) + 1))
-    samples = [field_map(fields) for fields in expected["samples"]]
-    assert sum(int(sample[b"_n"]) for sample in samples) == records
-    assert expected["retrain"]
-
-
 @pytest.mark.timeout(60)
 def test_sigkill_at_any_point_changes_no_window(
-    connection: Connection, server_url: str, keys: PipelineKeys, files: list[ModelFile], outputs: Read
+    connection: Connection, server_url: str, keys: PipelineKeys, files: list[ModelFile]
 ) -> None:
     feed, dice, last = _Feed(connection, keys, files), dice_of(1), b"0-0"
     for life in range(6):
@@ -142,26 +95,26 @@ def test_sigkill_at_any_point_changes_no_window(
         with _monitor(server_url, keys.pipeline):
             for _ in range(dice.randrange(1, 6)):
                 feed.push(dice.randrange(5, 40), shift=1.5 * (life % 2))
-                last = _windows(connection, keys, last)
+                last = next_windows(connection, keys, last)
         if life == 3:
             feed.promote()
     with _monitor(server_url, keys.pipeline):
-        _wait_until_level(connection, keys, last)
-    assert_undisturbed(connection, keys, outputs, feed.records)
+        wait_until_level(connection, keys, last)
+    assert_undisturbed(connection, keys, SETTINGS, feed.records)
 
 
 @pytest.mark.timeout(60)
 def test_two_processes_at_once_write_the_windows_of_one(
-    connection: Connection, server_url: str, keys: PipelineKeys, files: list[ModelFile], outputs: Read
+    connection: Connection, server_url: str, keys: PipelineKeys, files: list[ModelFile]
 ) -> None:
     feed, last = _Feed(connection, keys, files), b"0-0"
     with _monitor(server_url, keys.pipeline), _monitor(server_url, keys.pipeline) as second:
         for shift in (0.0, 2.0, 2.0, 0.0):
             for _ in range(5):
                 feed.push(20, shift)
-                last = _windows(connection, keys, last)
+                last = next_windows(connection, keys, last)
         os.kill(second.pid, signal.SIGKILL)
         feed.promote()
         feed.push(50, shift=2.0)
-        _wait_until_level(connection, keys, last)
-    assert_undisturbed(connection, keys, outputs, feed.records)
+        wait_until_level(connection, keys, last)
+    assert_undisturbed(connection, keys, SETTINGS, feed.records)

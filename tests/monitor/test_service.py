@@ -12,6 +12,7 @@ from core.entry import field_map
 from core.keys import MONITORS
 from core.model_file import ModelFile
 from core.settings import Settings
+from tests.both_servers import both_servers
 from tests.monitor.running import Feed, expect, get, level, metrics, push_after_promotion, running
 from tests.monitor.scenario import make_model
 
@@ -123,6 +124,7 @@ def test_a_restart_shows_the_verdict_of_the_process_before(
         assert "drift_windows_total" not in str(shown)
 
 
+@both_servers
 def test_a_lost_marker_group_is_made_again_where_the_monitor_is(
     options: Settings, feed: Feed, files: list[ModelFile]
 ) -> None:

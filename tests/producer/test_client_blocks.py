@@ -10,12 +10,13 @@ import pytest
 
 from core.connection import Connection
 from core.entry import Entry
-from core.errors import DataError, NoProductionModel
+from core.errors import DataError, NoProductionModel, ServerUnavailable
 from core.keys import MONITORS, SCORERS, PipelineKeys
 from core.record_decoder import RecordDecoder
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from producer.client import Producer
+from tests.proxy import Proxy
 from tests.record_ids import record_ids
 
 Stream = Callable[[str], list[Entry]]
@@ -112,3 +113,20 @@ def test_arrays_that_do_not_fit_are_refused_whole(
         with pytest.raises(DataError, match=words):
             producer.send_rows(x, ids, labels)
         assert (producer.sent_records, producer.unsent) == (0, 0)
+
+
+def test_an_array_whose_server_goes_away_is_taken_whole(
+    proxy: Proxy, pipeline: str, keys: PipelineKeys, schema: Schema, stream: Stream
+) -> None:
+    x = np.arange(40.0).reshape(20, 2)
+    with Producer(
+        proxy.url, pipeline, schema=schema, batch_rows=1, give_up_s=0.05, notify=lambda _: None
+    ) as producer:
+        proxy.refuse()
+        with pytest.raises(ServerUnavailable):
+            producer.send_rows(x)
+        assert producer.unsent == 20
+        proxy.accept()
+        assert producer.flush() == 0
+    batch = RecordDecoder(schema, MAX_BYTES).decode(stream(keys.partition(0).records))
+    np.testing.assert_array_equal(batch.x, x)

@@ -1,4 +1,4 @@
-"""``python -m scorer`` as a real process whose events and log lines can be waited for."""
+"""A service as a real process whose events and log lines can be waited for."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ Json = dict[str, Any]
 
 
 class Scorer:
-    """``python -m scorer``; its events and log lines can be waited for."""
+    """``python -m scorer``, or another service; its events and log lines can be waited for."""
 
-    def __init__(self, *options: str, environment: dict[str, str] | None = None, folder: Path = CHECKOUT) -> None:
+    def __init__(
+        self,
+        *options: str,
+        module: str = "scorer",
+        environment: dict[str, str] | None = None,
+        folder: Path = CHECKOUT,
+    ) -> None:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMGAUGE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scorer", "--http-port", "0", *options],
+            [sys.executable, "-m", module, "--http-port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

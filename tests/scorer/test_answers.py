@@ -174,6 +174,7 @@ def test_what_another_worker_answered_is_counted_by_neither_twice(
         return model
 
     worker.work(current, 100)
+    worker.leave()  # the commit may be under way until then
     labels = {"pipeline": pipeline, "model": FIRST_RUN}
     assert telemetry.registry.get_sample_value("streamgauge_records_scored_total", labels) == 5
     assert [fields.fields[fields.fields.index(b"record") + 1] for fields in streams.entries(outputs[0])] == [

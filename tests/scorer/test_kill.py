@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.model_file import ModelFile
-from core.prediction import PredictionBlock
 from core.record_encoder import encode_block
 from tests.scorer.conftest import FEATURES, StartScorer
 from tests.scorer.scorer_process import Scorer
@@ -44,18 +43,6 @@ def _push(streams: Streams, model_file: ModelFile, seed: int) -> dict[bytes, int
     return dict(zip(streams.connection.pipeline(commands), rows, strict=True))
 
 
-def _answered_rows(streams: Streams) -> Counter[tuple[bytes, int]]:
-    """How often each row of each entry was answered, with a prediction or a rejection."""
-    answered: Counter[tuple[bytes, int]] = Counter()
-    for prediction in streams.predictions():
-        numbers = prediction.rows.tolist() if isinstance(prediction, PredictionBlock) else [prediction.row]
-        answered.update((prediction.record, row) for row in numbers)
-    for rejection in streams.rejections():
-        numbers = rejection.block_rows.rows.tolist() if rejection.block_rows else [0]
-        answered.update((rejection.record, row) for row in numbers)
-    return answered
-
-
 @pytest.mark.usefixtures("production")
 def test_twenty_kills_among_three_scorers_lose_nothing_double_nothing_and_leave_no_litter(
     start_scorer: StartScorer, server_url: str, pipeline: str, streams: Streams, model_file: ModelFile
@@ -79,7 +66,7 @@ def test_twenty_kills_among_three_scorers_lose_nothing_double_nothing_and_leave_
     streams.await_results(set(pushed))
     assert bitten >= KILLS // 2, "too few kills fell while a scorer held entries: the test proves nothing"
     expected = Counter({(entry_id, row): 1 for entry_id, rows in pushed.items() for row in range(rows)})
-    assert _answered_rows(streams) == expected
+    assert streams.answered_rows() == expected
     assert streams.pending() == 0
     alive[-1].ready()
     _await_consumers(streams, alive)
@@ -106,4 +93,5 @@ def _await_consumers(streams: Streams, alive: list[Scorer]) -> None:
             return
         streams.connection.call("XREAD", "BLOCK", 200, "STREAMS", streams.keys.drift, "$")
     states = [(scorer.pid, scorer.process.poll(), scorer.log[-3:]) for scorer in alive]
-    pytest.fail(f"consumers {streams.consumers()}, scorers {states}")
+    clients = streams.connection.call("CLIENT", "LIST").decode()  # what each waits for, and since when
+    pytest.fail(f"consumers {streams.consumers()}, scorers {states}, clients {clients}")

@@ -13,6 +13,7 @@ from core.keys import PipelineKeys
 from core.model_file import ModelFile
 from core.record_encoder import encode_block
 from core.redis_registry import RedisRegistry
+from tests.both_servers import both_servers
 from tests.scorer.conftest import FIRST_RUN, MakeModelFile, StartScorer
 from tests.scorer.scorer_process import Scorer, get
 from tests.scorer.streams import Streams
@@ -33,6 +34,7 @@ def test_a_signal_commits_the_batch_removes_the_consumer_and_exits_with_zero(
     assert json.loads(scorer.log[-1])["event"] == "stopped"
 
 
+@both_servers
 @pytest.mark.usefixtures("production")
 def test_a_worker_that_was_stopped_past_the_idle_time_answers_nothing_twice(
     start_scorer: StartScorer, server_url: str, pipeline: str, streams: Streams
@@ -60,6 +62,7 @@ def test_a_worker_that_was_stopped_past_the_idle_time_answers_nothing_twice(
     assert (streams.pending(), streams.consumers()) == (0, [])
 
 
+@both_servers
 def test_the_model_changes_between_batches_and_blocks_of_the_old_schema_are_rejected(
     scorer: Scorer,
     production: RedisRegistry,
@@ -101,6 +104,7 @@ def test_series_of_models_before_the_previous_one_end(
     assert shown == [f"streamgauge_records_scored_total:{epoch:012x}" for epoch in (2, 3)]
 
 
+@both_servers
 def test_without_a_model_nothing_is_read_until_one_is_promoted(
     start_scorer: StartScorer,
     server_url: str,
@@ -143,6 +147,7 @@ def test_a_damaged_model_leaves_the_old_one_in_place_and_is_said_once(
     assert sum('"model not loaded"' in line for line in scorer.log) == 1
 
 
+@both_servers
 @pytest.mark.usefixtures("production")
 def test_poison_is_rejected_whole_and_who_was_only_near_it_is_scored(
     start_scorer: StartScorer, server_url: str, pipeline: str, streams: Streams

@@ -241,13 +241,17 @@ def test_a_result_that_cannot_be_written_does_not_make_its_entry_poison(
         for name in ("first", "second")
     )
     first.join()
+    second.join()
     entry_id = streams.add(*PLAIN)
     streams.connection.call("SET", streams.partition.predictions, "somebody's")
+    first.work(lambda: model, 0)  # sends the commit, which it looks at next time
     for _ in range(10):
         with pytest.raises(ServerError, match="move it aside"):
             first.work(lambda: model, 0)
         second.work(lambda: model, 100)  # half an idle time
     streams.connection.call("DEL", streams.partition.predictions)
     first.work(lambda: model, 0)
+    for worker in (first, second):
+        worker.leave()
     assert [prediction.record for prediction in streams.predictions()] == [entry_id]
     assert streams.rejections() == []

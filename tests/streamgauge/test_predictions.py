@@ -15,7 +15,8 @@ from core.entry import Entry
 from core.errors import ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
 from core.model import Floats, LogisticModel
-from core.prediction import Prediction, PredictionBlock, PredictionEncoder
+from core.prediction import Prediction, PredictionBlock
+from core.prediction_encoder import PredictionEncoder
 from core.record_decoder import RecordDecoder
 from core.record_encoder import encode_block, encode_plain
 from core.schema import Schema

@@ -25,6 +25,7 @@ from core.miniflow import MODEL_ARTIFACT, MiniFlow
 from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.settings import Settings
+from tests.both_servers import both_servers
 from trainer.commands import fit_table, list_runs, promote_run, request_retrain, rollback
 from trainer.solvers.base import Solver
 from trainer.solvers.gradient_descent import GradientDescent
@@ -221,6 +222,7 @@ def test_an_empty_redis_takes_what_was_fitted_without_it(tmp_path: Path, stage: 
     assert stage.files.production() == stage.registry.production() == second.production
 
 
+@both_servers
 def test_a_promotion_in_between_wins(tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fit_table(csv(tmp_path, n=20, noise=3.0), "class", None, stage.settings)
     promote = RedisRegistry.promote

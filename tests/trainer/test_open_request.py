@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.redis_registry import RedisRegistry
+from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
 from trainer.attempt import claim_request, last_attempt, note_attempt
 from trainer.open_request import due_again
@@ -111,6 +112,7 @@ def open_again(stage: Stage) -> tuple[Trainer, Trainer]:
     return one, two
 
 
+@both_servers
 def test_a_request_that_is_due_again_is_answered_by_one_of_two_trainers(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

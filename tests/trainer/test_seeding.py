@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.entry import field_map
+from tests.both_servers import both_servers
 from tests.trainer.turning import until
 from trainer.seeding import SEEDED
 
@@ -29,6 +30,7 @@ def test_production_is_seeded_from_miniflow(stage: Stage) -> None:
     assert service.not_ready() is None
 
 
+@both_servers
 def test_two_trainers_seed_once(stage: Stage) -> None:
     stage.first_model()
     stage.started()
@@ -72,6 +74,7 @@ def test_a_damaged_run_cannot_seed_and_is_said(stage: Stage) -> None:
         service.start()
 
 
+@both_servers
 def test_a_flush_is_survived(stage: Stage) -> None:
     first = stage.first_model()
     service = stage.trainer()

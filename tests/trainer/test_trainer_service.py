@@ -11,6 +11,7 @@ from core.entry import entries_of, field_map
 from core.errors import ServerUnavailable, StreamError
 from core.redis_registry import RedisRegistry
 from core.settings import Settings
+from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
 from trainer.holdout import HOLDOUT_ARTIFACT, read_holdout
 from trainer.retraining import retrain
@@ -144,6 +145,7 @@ def test_a_refused_candidate_leaves_production_as_it_is(stage: Stage) -> None:
     assert counted(service, "refused") == 1
 
 
+@both_servers
 def test_a_candidate_is_superseded_when_production_changed_meanwhile(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_an_event_about_a_model_that_has_gone_is_superseded(stage: Stage) -> Non
     assert "about run 0123456789ab" in run.meta.detail
 
 
+@both_servers
 def test_of_two_trainers_at_once_one_promotes(stage: Stage) -> None:
     stage.first_model()
     one, two = stage.trainer(takeover_idle_ms=15_000), stage.trainer(takeover_idle_ms=15_000)

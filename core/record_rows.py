@@ -1,0 +1,75 @@
+"""What decoding makes of entries: rows of one array, and rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.entry import Entry
+from core.model import Floats
+from core.rejection import Rejection
+
+
+@dataclass(slots=True)
+class RecordRows:
+    """One entry's usable rows: rows ``start`` to ``stop`` of the batch's array."""
+
+    entry: Entry
+    plain: bool
+    start: int
+    stop: int
+    rows: NDArray[np.int32] | None = None  #: row numbers in the block, only where some were rejected
+    ids: tuple[bytes, ...] | None = None
+    labels: Floats | None = None  #: (n,) 0, 1 or nan
+    event_time_ms: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of usable rows."""
+        return self.stop - self.start
+
+    def row_numbers(self) -> list[int]:
+        """Row number of each usable row in its entry."""
+        return list(range(self.count)) if self.rows is None else [int(row) for row in self.rows]
+
+
+class AlikeRows(Sequence[RecordRows]):
+    """Entries of one form that have the same number of rows, all usable, and no reserved fields.
+
+    Most batches are like that. Rows follow from an entry's place, so they are made only where somebody looks.
+    """
+
+    def __init__(self, entries: Sequence[Entry], plain: bool, rows_each: int) -> None:
+        self.entries = entries
+        self.plain = plain
+        self.rows_each = rows_each
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> RecordRows: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RecordRows]: ...
+    def __getitem__(self, index: int | slice) -> RecordRows | list[RecordRows]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        start = place * self.rows_each
+        return RecordRows(self.entries[place], self.plain, start, start + self.rows_each)
+
+    def __iter__(self) -> Iterator[RecordRows]:
+        return (self[place] for place in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class RecordBatch:
+    """The usable rows of some entries, and the rejections of the rest."""
+
+    x: Floats  #: (n, d)
+    entries: Sequence[RecordRows]
+    rejections: list[Rejection]
