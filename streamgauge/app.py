@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streamgauge import __version__
-from streamgauge.commands import data, models, running
+from streamgauge.commands import data, groups, models, partitions, repair, running
 
 app = typer.Typer(
     name="streamgauge",
@@ -45,5 +45,10 @@ for command in (
     models.rollback,
     models.retrain,
     running.status,
+    repair.redrive,
+    repair.doctor,
 ):
     app.command()(command)
+
+app.add_typer(groups.app, name="groups")
+app.add_typer(partitions.app, name="partitions")

@@ -65,6 +65,11 @@ def test_fit_says_what_is_wrong_with_a_file(run: Run, name: str, label: str, wor
         ("status",),
         ("predictions",),
         ("retrain",),
+        ("doctor",),
+        ("redrive",),
+        ("groups",),
+        ("groups", "retire", "audit"),
+        ("partitions",),
         ("produce", "text.csv"),
         ("labels", "text.csv", "--id", "size", "--label", "good"),
     ],
@@ -74,7 +79,7 @@ def test_a_command_without_a_server_says_how_to_start_one(run: Run, command: tup
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("predictions",), ("retrain",), ("produce", "text.csv"), ("up",)]
+    "command", [("status",), ("predictions",), ("retrain",), ("doctor",), ("produce", "text.csv"), ("up",)]
 )
 def test_a_server_that_does_not_answer_is_named(run: Run, command: tuple[str, ...]) -> None:
     assert_one_sentence(run(*command, "--redis-url", "redis://:secret@127.0.0.1:1/0"), "127.0.0.1:1")
