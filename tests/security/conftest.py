@@ -1,0 +1,40 @@
+"""Programs of servers that a test starts with options of its own."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from core.model import LogisticModel
+from core.model_file import ModelFile
+from core.profile import profile_rows
+from core.schema import Schema
+from tests.security.servers import redis_program, valkey_program
+
+
+@pytest.fixture(scope="session")
+def redis_server_program() -> str:
+    """The distribution's redis-server."""
+    program = redis_program()
+    if program is None:
+        message = "no redis-server on the path; install the distribution's redis-server package"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return program
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def any_program(request: pytest.FixtureRequest) -> str:
+    """Once the embedded Valkey, once redis-server."""
+    return valkey_program() if request.param == "valkey" else str(request.getfixturevalue("redis_server_program"))
+
+
+@pytest.fixture(scope="session")
+def model_file() -> ModelFile:
+    """A model of features a and b."""
+    rows = np.random.default_rng(3).normal(size=(20, 2))
+    model = LogisticModel(Schema(("a", "b"), ("no", "yes")), np.array([0.5, -2.0]), 0.25, np.zeros(2), np.ones(2))
+    return ModelFile(model, profile_rows(rows, ("a", "b"), 3))

@@ -1,0 +1,45 @@
+"""Each service under its user of docs/security.md: enough for its whole life, and nothing more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.connection import Connection
+from core.errors import ServerUnavailable
+from tests.security.acl_users import ADMIN, users_on_page, write_acl_file
+from tests.security.command_record import CommandRecord
+from tests.security.servers import running_server
+from tests.security.story import PASSWORD, PIPELINE, Story, play
+
+#: Servers let anybody log in; no permission names it.
+_FREE = {"auth"}
+
+
+def test_each_user_may_do_what_its_service_ever_does_and_nothing_else(any_program: str, tmp_path: Path) -> None:
+    users = tmp_path / "users.acl"
+    write_acl_file(users, PIPELINE, PASSWORD)
+    with running_server(any_program, tmp_path, "--aclfile", str(users), "--appendonly", "yes") as port:
+        record = CommandRecord(port, ADMIN, PASSWORD)
+        story = Story(port, tmp_path, record)
+        try:
+            play(story)
+            assert story.denials() == ["viewer: command config|get"]  # by doctor; the page says why
+        finally:
+            done = record.finish()
+            story.admin.close()
+    assert {user: sorted(commands - _FREE) for user, commands in done.items()} == {
+        user.name: sorted(user.commands) for user in users_on_page().values()
+    }
+
+
+def test_the_default_user_of_the_page_is_off(any_program: str, tmp_path: Path) -> None:
+    users = tmp_path / "users.acl"
+    write_acl_file(users, PIPELINE, PASSWORD)
+    with (
+        running_server(any_program, tmp_path, "--aclfile", str(users)) as port,
+        Connection(f"redis://127.0.0.1:{port}/0") as connection,
+        pytest.raises(ServerUnavailable, match="no Redis answers"),
+    ):
+        connection.require()
