@@ -177,10 +177,11 @@ class Cluster:
 
     def _ask(self, error: AskError, arguments: Sequence[Argument]) -> Any:
         """Run a command on the node that its slot is moving to."""
-        reply = self._send_together(self._client(self._named(error)), [("ASKING",), arguments])[1]
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        replies = self._send_together(self._client(self._named(error)), [("ASKING",), arguments])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies[1]
 
     def _again(self, command: Sequence[Argument]) -> Any:
         """Send a command of a pipeline on, which its node refused; an error reply is a value."""

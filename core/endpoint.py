@@ -47,14 +47,14 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A redis_url as it was read."""
+    """A redis_url as it was read; printed without what may hold a password."""
 
-    url: str
+    url: str = field(repr=False)
     kind: Kind
-    options: Mapping[str, Any]  #: of a connection to a server, as redis-py names them
+    options: Mapping[str, Any] = field(repr=False)  #: of a connection to a server, as redis-py names them
     addresses: tuple[Address, ...] = ()  #: of the Sentinels, or of some nodes of the cluster
     service: str = ""  #: the name that the Sentinels know the master by
-    sentinel_options: Mapping[str, Any] = field(default_factory=dict)  #: of a connection to a Sentinel
+    sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: of a connection to a Sentinel
 
     @property
     def shown(self) -> str:

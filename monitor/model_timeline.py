@@ -51,6 +51,12 @@ class ModelTimeline:
                 self._run_ids.append(run_id.decode("utf-8", "backslashreplace"))
                 self._pruned.discard(self._run_ids[-1])  # a promotion stores its model again
 
+    def reread(self) -> None:
+        """Learn all promotions anew: a failover may have taken back one that this process knows."""
+        self._times_ms, self._run_ids, self._last = [], [], b"0-0"
+        self._pruned.clear()
+        self.refresh()
+
     def at(self, time_ms: int) -> JudgingModel:
         """The model in production when a record of millisecond ``time_ms`` came; the first one if none was.
 

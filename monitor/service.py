@@ -109,7 +109,7 @@ class Monitor(Service):
             self.log.warning("the stored state is gone; beginning anew", window=state.window, before=self._window)
             self.start()
         self._incarnation = incarnation
-        self._timeline.refresh()
+        self._timeline.reread()
         if not self._timeline.known():
             self._obstacle = _NO_MODEL
             return False

@@ -58,7 +58,7 @@ class CallQueue:
     @property
     def last_answered(self) -> int:
         """Sequence of the newest call that was answered."""
-        return self._next_sequence - 1 - len(self.calls)
+        return next((call.sequence for call in self.calls if call.sequence), self._next_sequence) - 1
 
     def add(self, packed: Packed) -> None:
         """Queue entries behind those that are there."""
@@ -79,8 +79,8 @@ class CallQueue:
         packed = self._waiting.popleft()
         while self._waiting and packed.has_room_for(self._waiting[0].entries, self._waiting[0].size_bytes):
             packed.take(self._waiting.popleft())
-        self.calls.append(Call(packed, self._next_sequence))
-        self._next_sequence += 1
+        self._next_sequence += 1  # first: a number may be left out by an interrupt, but never be used twice
+        self.calls.append(Call(packed, self._next_sequence - 1))
         return self.calls[-1]
 
     def acknowledge(self, last_id: bytes | None) -> None:
@@ -136,10 +136,12 @@ class CallQueue:
         self._history.clear()
         self._history_bytes = 0
         for call in self.answered:
-            call.sequence = 0  # of the old numbers, and known to be there
-        for sequence, call in enumerate(self.calls, start=1):
-            call.sequence = sequence
-        self._next_sequence = len(self.calls) + 1
+            call.sequence = 0  # of the old numbers and known to be there: sent again it is a duplicate
+        self._next_sequence = 1
+        for call in self.calls:
+            if call.sequence:
+                call.sequence = self._next_sequence
+                self._next_sequence += 1
         return (last + 1, oldest - 1) if oldest > last + 1 else None
 
     def _count_sent(self, packed: Packed, sign: int) -> None:

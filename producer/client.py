@@ -19,9 +19,9 @@ from core.pipeline_config import agree
 from core.required_groups import required_groups
 from core.schema import Schema
 from core.settings import Settings
-from producer.backlog_groups import BacklogGroups
+from producer.backlog import BacklogGroups, DeliveryLimits
 from producer.batcher import Batcher, pack_blocks
-from producer.delivery import Delivery, DeliveryLimits
+from producer.delivery import Delivery
 from producer.durability import Durability, checked_durability
 from producer.labels import Label, label_fields, pack_labels
 from producer.lanes import Lane, Lanes
@@ -38,14 +38,14 @@ _log = logging.getLogger(__name__)
 
 
 class Producer:
-    """Push records into a pipeline, and labels when they become known. Thread-safe.
+    """Push records into a pipeline, and labels when they become known. Thread-safe; docs/producing.md tells more.
 
     ``send`` gathers records; a batch goes out when it has ``batch_rows`` records or its first one is ``linger_ms``
     old, whichever comes first, whether or not anybody sends again. A batch whose answer is lost is sent again
     under its sequence number, so that the server writes it once. With a linger, ``send`` returns while its last
     batches are on their way: their answers, and what goes wrong with them, come with a later ``send`` or
     ``flush``. A call that raises because of the server has taken its records: they stay buffered, and ``flush``
-    tries them again. Close it, or use it in a ``with`` block. docs/producing.md tells the whole story.
+    tries them again. Close it, or use it in a ``with`` block.
 
     Parameters
     ----------
@@ -128,11 +128,12 @@ class Producer:
         self._by_id = partition_by == "id"
         self._max_entry_bytes = max_entry_bytes
         self._forms = Forms()
-        self._waiter = Waiter(notify or _log.warning)
         self._limits = DeliveryLimits(
             max_backlog_entries, max_backlog_bytes, on_full, give_up_s, checked_durability(durability)
         )
         self._lock = threading.RLock()
+        # whoever waits for one stream leaves the others to other threads
+        self._waiter = Waiter(notify or _log.warning, threading.Condition(self._lock).wait)
         self._closed = False
         try:
             config = agree(self._connection.require(), agreed_settings)
@@ -307,8 +308,7 @@ class Producer:
     def flush(self, timeout_s: float | None = None) -> int:
         """Publish everything now, records before labels; returns how many are still unsent.
 
-        That is 0 unless ``timeout_s`` passed, be it in another thread's wait for room, or :meth:`interrupt` was
-        called.
+        That is 0 unless ``timeout_s`` passed, :meth:`interrupt` was called, or the producer is closed.
 
         Raises
         ------
@@ -316,10 +316,12 @@ class Producer:
             As for :meth:`send`; what is unsent stays buffered.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        # another thread may hold the lock for as long as it waits for room
+        # another thread may hold the lock while it connects
         if not self._lock.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
             return self.unsent
         try:
+            if self._closed:
+                return self.unsent
             self._waiter.interrupted = False
             for lane in self._lanes:
                 self._lanes.seal(lane)
@@ -387,9 +389,8 @@ class Producer:
             raise StreamError("the producer is closed; make a new one")
 
     def _release(self) -> None:
+        self._closed = True
         self._waiter.interrupted = True  # a send that waits in another thread leaves its records unsent
-        with self._lock:
-            self._closed = True
         self._linger.close()
         self._lanes.close()
         self._close_connection()

@@ -6,12 +6,11 @@ answered with a gap and nothing is written out of order; they are sent again fro
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
 from redis.exceptions import TimeoutError as ServerSilent
@@ -29,9 +28,9 @@ from core.entry import parse_entry_id
 from core.errors import BacklogFull, ServerUnavailable, StreamError
 from core.scripts.publish import SequenceGap, read_answer, submit_publish
 from core.server_errors import as_raised
-from producer.backlog_groups import BacklogGroups
+from producer.backlog import BacklogGroups, DeliveryLimits, ServerFull
 from producer.call_queue import Call, CallQueue
-from producer.durability import Durability, ask, is_durable, refusal
+from producer.durability import ask, is_durable, refusal
 from producer.packed import Packed
 from producer.waiting import Waiter
 
@@ -50,30 +49,8 @@ _SLICE_S = 0.05
 _PASSING = ("BUSY ", "MISCONF ")
 
 
-class ServerFull(BacklogFull):
-    """The server is at ``maxmemory`` and refuses writes; nothing was written, and no one group is the cause."""
-
-    def __init__(self) -> None:
-        StreamError.__init__(
-            self,
-            "the server is at its maxmemory; raise it, or let the readers catch up so that records are trimmed",
-        )
-        self.group = ""
-
-
 class _Away(Exception):
     """No server takes writes now; it is waited out."""
-
-
-@dataclass(frozen=True)
-class DeliveryLimits:
-    """What a producer does when the server is full or away, and what it asks of its disk."""
-
-    max_backlog_entries: int
-    max_backlog_bytes: int
-    on_full: Literal["wait", "raise"] = "wait"
-    give_up_s: float = 120.0  #: a server that is away for longer than this is an error; what is unsent stays
-    durability: Durability = "server"
 
 
 class Delivery:
@@ -113,7 +90,10 @@ class Delivery:
         self._under_way: deque[Call | None] = deque()  # None: a question to the disk
         self._window = CALLS_AHEAD
         self._with_text = False
+        self._process = os.getpid()
         self._answers = 0
+        self._patient = True
+        self._heard_s = 0.0
         self._away_since_s: float | None = None
         self.rests_until_s = 0.0  #: whoever does not wait for this stream leaves it alone until then
 
@@ -131,6 +111,11 @@ class Delivery:
     def sent_entries(self) -> int:
         """Entries that they were packed into."""
         return self._queue.sent_entries
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more would go out now, rather than wait behind what was refused or has no answer."""
+        return not self._queue.more_than(len(self._under_way))
 
     @property
     def sequence_key(self) -> str:
@@ -164,7 +149,7 @@ class Delivery:
         ahead
             Leave as many calls on their way as may be, without an answer.
         patient
-            Wait for room and for a lost server.
+            Wait for room and for a lost server; with ``ahead`` and without patience, wait for nothing at all.
 
         Raises
         ------
@@ -173,10 +158,13 @@ class Delivery:
         ServerUnavailable
             No server answered, or none wrote to its disk, for ``give_up_s``.
         StreamError
-            The server refuses the stream for another reason.
+            The server refuses the stream for another reason, or this process only inherited the producer.
         """
+        if os.getpid() != self._process:  # both would use the same numbers, and the later records would be lost
+            raise StreamError("the producer was made by another process, before a fork; make a new one here")
         attempt, answers = -1, self._answers
         while True:
+            self._patient = patient  # another thread may have been here during the pause
             try:
                 return self._exchange(deadline_s, ahead=ahead)
             except (BacklogFull, OutOfMemoryError) as refused:
@@ -199,22 +187,28 @@ class Delivery:
                 return False
 
     def _exchange(self, deadline_s: float | None, *, ahead: bool) -> bool:
-        """Send and collect until nothing is left, or only what may stay on its way.
+        """Send and collect until nothing is left, or only what may stay on its way, or the deadline passed.
 
         Raises BacklogFull and OutOfMemoryError for a refused call, _Away for a lost server.
         """
-        channel = self._channel
-        if channel is not None and (channel.closed or channel.outstanding != len(self._under_way)):
-            self._drop_channel()  # an exception, as of Ctrl-C, came between a command and our note of it
+        grace_s = None if deadline_s is None else max(deadline_s, time.monotonic() + REPLY_GRACE_S)
         try:
-            self._send()
-            while self._under_way:
-                if ahead and not self._crowded() and not self.open_channel().readable():
-                    return True
-                if not self._await_reply(deadline_s):
-                    return False
-                self._collect()
+            while True:
                 self._send()
+                if not self._under_way:
+                    return True
+                if ahead and not (self._patient and self._crowded()) and not self._has_reply(0.0):
+                    return True
+                if grace_s is not None and time.monotonic() >= grace_s:
+                    return False
+                if self._has_reply(_SLICE_S):
+                    self._collect()
+                    continue
+                end_s = grace_s if self._under_way[0] is not None else deadline_s
+                if self._waiter.interrupted or (end_s is not None and time.monotonic() >= end_s):
+                    return False
+                if self._patient and not self._let_others():
+                    return False
         except CONNECTION_ERRORS as error:
             raise self._lost(error) from error
         except ServerError as error:
@@ -224,10 +218,12 @@ class Delivery:
             if raised is not error or str(error).startswith(_PASSING):
                 raise self._lost(raised) from error
             raise StreamError(f"{self._stream} cannot be written ({error}); mend it and flush again") from error
-        return True
 
     def _send(self) -> None:
         """Send calls as far as the window allows, then ask about the disk; it answers nothing else meanwhile."""
+        channel = self._channel
+        if channel is not None and (channel.closed or channel.outstanding != len(self._under_way)):
+            self._drop_channel()  # an exception, as of Ctrl-C, came between a command and our note of it
         if self._under_way and self._under_way[-1] is None:
             return
         limits, queue = self._limits, self._queue
@@ -244,12 +240,17 @@ class Delivery:
                 with_text=self._with_text,
             )
             self._with_text = False
-            self._under_way.append(call)
+            self._note(call)
         if limits.durability != "server" and (queue.answered or self._under_way):
             if queue.more_than(len(self._under_way)) and queue.answered_bytes < MAX_UNSETTLED_BYTES:
                 return
             ask(self.open_channel(), limits.durability)
-            self._under_way.append(None)
+            self._note(None)
+
+    def _note(self, sent: Call | None) -> None:
+        if not self._under_way:
+            self._heard_s = time.monotonic()  # the server had nothing to say before
+        self._under_way.append(sent)
 
     def _crowded(self) -> bool:
         """Whether more is queued than may wait behind what is on its way."""
@@ -257,19 +258,22 @@ class Delivery:
             return self._queue.unsent_bytes > MAX_UNSETTLED_BYTES
         return self._queue.more_than(len(self._under_way))
 
-    def _await_reply(self, deadline_s: float | None) -> bool:
-        """Wait for the next reply; False where an interrupt or the deadline came first."""
-        now_s = time.monotonic()
-        silent_s = now_s + SOCKET_TIMEOUT_S
-        if deadline_s is not None and self._under_way[0] is not None:
-            deadline_s = max(deadline_s, now_s + REPLY_GRACE_S)
-        while not self.open_channel().readable(_SLICE_S):
-            now_s = time.monotonic()
-            if self._waiter.interrupted or (deadline_s is not None and now_s >= deadline_s):
-                return False
-            if now_s >= silent_s:
-                raise ServerSilent(f"no answer for {SOCKET_TIMEOUT_S:g} s")
-        return True
+    def _let_others(self) -> bool:
+        """Do what is due on other streams, and let other threads in, for a moment; False where one interrupted."""
+        self.rest()
+        self._meanwhile()
+        goes_on = self._waiter.pause(0)
+        self._patient, self.rests_until_s = True, 0.0
+        return goes_on
+
+    def _has_reply(self, timeout_s: float) -> bool:
+        """Whether a reply comes within ``timeout_s``. A server that is silent for too long counts as lost."""
+        if self.open_channel().readable(timeout_s):
+            self._heard_s = time.monotonic()
+            return True
+        if time.monotonic() - self._heard_s >= SOCKET_TIMEOUT_S:
+            raise ServerSilent(f"no answer for {SOCKET_TIMEOUT_S:g} s")
+        return False
 
     def _collect(self) -> None:
         """Take one reply. Where it is a refusal, those behind it were refused with it."""
@@ -291,8 +295,8 @@ class Delivery:
             self._window = 1  # until there is room, more would be sent in vain
             raise
         else:
-            self._under_way.popleft()
             self._queue.acknowledge(last_id)
+            self._under_way.popleft()  # last: an interrupt before it shows, and the call is asked about again
             self._window = CALLS_AHEAD
             if self._limits.durability == "server":
                 self._progress()
@@ -345,11 +349,11 @@ class Delivery:
         return _Away(self._away(f"the connection to {where} is lost ({error}); trying again until it is back"))
 
     def _away(self, reason: str) -> str:
-        """Note that nothing is written; raises ServerUnavailable after ``give_up_s`` of it."""
+        """Note that nothing is written; whoever waits gets ServerUnavailable after ``give_up_s`` of it."""
         now_s = time.monotonic()
         if self._away_since_s is None:
             self._away_since_s = now_s
-        if now_s - self._away_since_s >= self._limits.give_up_s:
+        if self._patient and now_s - self._away_since_s >= self._limits.give_up_s:
             self._away_since_s = None
             raise ServerUnavailable(
                 f"no Redis took records at {without_password(self._connection.url)} for "
@@ -380,13 +384,14 @@ class Delivery:
     def _newest_present(self) -> int:
         """The last sequence whose entries are in the stream, or were and are trimmed.
 
-        The sequence key may be gone alone (it expires), so the stream itself is asked. Where that is gone too, it
-        was deleted on purpose, and what was in it is not sent again.
+        The sequence key may be gone alone (it expires), so the stream itself is asked. A server that has one call
+        of this producer has had its key, so it has all that it acknowledged. Where the stream is gone too, it was
+        deleted on purpose, and what was in it is not sent again.
         """
         acknowledged = self._queue.acknowledged_ids()
         first = self._connection.call("XRANGE", self._stream, "-", "+", "COUNT", 1)
-        for sequence, entry_id in reversed(acknowledged):
+        for _, entry_id in reversed(acknowledged):
             trimmed = not first or parse_entry_id(entry_id) < parse_entry_id(first[0][0])
             if trimmed or self._connection.call("XRANGE", self._stream, entry_id, entry_id):
-                return sequence
+                return self._queue.last_answered
         return acknowledged[0][0] - 1 if acknowledged else self._queue.last_answered

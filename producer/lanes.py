@@ -44,6 +44,11 @@ class Lane:
             self.delivery.add(packed)
 
     @property
+    def lingers(self) -> bool:
+        """Whether rows wait for company alone. Behind what cannot go out they gather, until a full batch waits."""
+        return bool(self.batcher.rows) and self.delivery.has_room
+
+    @property
     def unsent(self) -> int:
         """Records that are gathered, or not known to be written as durably as asked."""
         return self.batcher.rows + self.delivery.unsent_records
@@ -89,7 +94,7 @@ class Lanes:
 
     def due_s(self) -> float | None:
         """When something is to be done (monotonic clock), None where nothing waits."""
-        due_s = [lane.batcher.first_row_s + self._linger_s for lane in self if lane.batcher.rows]
+        due_s = [lane.batcher.first_row_s + self._linger_s for lane in self if lane.lingers]
         due_s += [
             max(self._ahead_s + COLLECT_S, lane.delivery.rests_until_s)
             for lane in self
@@ -114,8 +119,8 @@ class Lanes:
         for lane in self:
             if deadline_s is not None and time.monotonic() >= deadline_s:
                 break
-            if lane.delivery.unsent_records:
-                lane.delivery.deliver(deadline_s)
+            if lane.delivery.unsent_records and not lane.delivery.deliver(deadline_s):
+                break
         return not any(lane.delivery.unsent_records for lane in self)
 
     def publish_due(self) -> None:
@@ -125,7 +130,7 @@ class Lanes:
         """
         self._ahead_s = now_s = time.monotonic()
         for lane in self:
-            if lane.batcher.rows and lane.batcher.first_row_s + self._linger_s <= now_s:
+            if lane.lingers and lane.batcher.first_row_s + self._linger_s <= now_s:
                 self.seal(lane)
         self._try((lane for lane in self if lane.delivery.rests_until_s <= now_s), ahead=True)
 

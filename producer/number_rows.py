@@ -53,7 +53,7 @@ class Forms:
             text = _to_json(list(features.values()))[1:-1]
         except (TypeError, ValueError, OverflowError):
             return None
-        if text.translate(None, _NUMERIC):
+        if text.translate(None, _NUMERIC) or text.count(b",") >= len(features):
             return None
         if len(text) > LONGEST_NUMBER and max(map(len, text.split(b","))) > LONGEST_NUMBER:
             return None

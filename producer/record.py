@@ -24,15 +24,13 @@ RecordId = str | bytes | int | None
 
 
 def id_bytes(record_id: RecordId) -> bytes | None:
-    """A record id as it stands on the wire; its rules are the scorer's to check. Raises DataError if not UTF-8."""
+    """A record id as it stands on the wire; its rules are the scorer's to check. Raises DataError for no text."""
     if record_id is None or isinstance(record_id, bytes):
         return record_id
     try:
         return str(record_id).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"record id {record_id!r} has half a surrogate pair; send text that UTF-8 can hold"
-        ) from error
+    except ValueError as error:  # half a surrogate pair, or a number of thousands of digits
+        raise DataError(f"a record id cannot be written ({error}); send text that UTF-8 can hold") from error
 
 
 def plain_fields(
@@ -87,7 +85,7 @@ def block_row(
             None if event_time_ms is None else parse_event_time_ms(as_digits(event_time_ms)),
             math.nan if label is None or is_unknown(label) else parse_label(as_bytes(label), schema.classes),
         )
-    except (KeyError, RecordError, TypeError, ValueError):
+    except (KeyError, RecordError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -14,10 +14,19 @@ _SLICE_S = 0.05
 
 
 class Waiter:
-    """The pauses of one producer; ``notify`` is told once a trouble why it waits."""
+    """The pauses of one producer.
 
-    def __init__(self, notify: Callable[[str], None]) -> None:
+    Parameters
+    ----------
+    notify
+        Told once a trouble why the producer waits.
+    sleep
+        Lets seconds pass, and other threads in.
+    """
+
+    def __init__(self, notify: Callable[[str], None], sleep: Callable[[float], object]) -> None:
         self._notify = notify
+        self._sleep = sleep
         self._said: dict[str, str] = {}
         self.waited_s = 0.0
         self.interrupted = False  #: set from anywhere, a signal handler included
@@ -39,7 +48,7 @@ class Waiter:
         end_s = until_s if deadline_s is None else min(until_s, deadline_s)
         now_s = began_s
         while now_s < end_s and not self.interrupted:
-            time.sleep(min(_SLICE_S, end_s - now_s))
+            self._sleep(min(_SLICE_S, end_s - now_s))
             now_s = time.monotonic()
         self.waited_s += now_s - began_s
         return not self.interrupted and end_s == until_s

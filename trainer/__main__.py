@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 from core.blas import use_one_thread
+from core.light_imports import import_structlog_without_rich
 
 
 def main() -> int:
     """Run the service; the exit status."""
     use_one_thread()
+    import_structlog_without_rich()
     from core.options import settings_from_arguments  # noqa: PLC0415  (NumPy reads the environment at import)
     from core.service import serve  # noqa: PLC0415  (as above)
     from trainer.service import Trainer  # noqa: PLC0415  (as above)

@@ -1,4 +1,4 @@
-"""Damage to keys that a hand could do, and its mending: wrong types, and garbage in the fields of hashes."""
+"""Damage to keys that a hand could do, and its mending: wrong types, used-up ids, garbage in hashes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ redis.call('DEL', KEYS[1])
 redis.call('RENAME', KEYS[2], KEYS[1])
 return 1
 """
+#: Uses up the ids of a stream, so that each XADD with * is refused; returns its last id until then, or nothing.
+_EXHAUST = """
+if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then return false end
+local info, last = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+  if info[i] == 'last-generated-id' then last = info[i + 1] end
+end
+redis.call('XSETID', KEYS[1], '18446744073709551615-18446744073709551615')
+return last
+"""
 #: Fields worth damaging, by the hash's name in ``PipelineKeys``. A plausible number in config is no garbage, it is
 #: another config; so those get texts that are none.
 _FIELDS: dict[str, tuple[str, ...]] = {
@@ -52,6 +62,7 @@ class Damage:
         self._client = client
         self._keys = keys
         parts = [keys.partition(number) for number in range(partitions)]
+        self._results = [key for part in parts for key in (part.predictions, part.rejected)]
         self._of_partitions = [
             key for part in parts for key in (part.records, part.predictions, part.rejected, part.floor)
         ]
@@ -74,6 +85,18 @@ class Damage:
             if self._insist(_ASIDE, (key, f"{key}:aside"), dice.choice(ODD_TEXTS)):
                 self._hurt.add(key)
                 return f"{key} is a text", partial(self._back, key)
+        return None
+
+    def exhausted(self, dice: random.Random) -> tuple[str, Mend] | None:
+        """Use up the ids of a stream that services write to; None where all are hurt already, or not there yet."""
+        streams = [*self._results, *(self._named[name] for name in ("drift", "samples"))]
+        keys = [key for key in streams if key not in self._hurt]
+        while keys:
+            key = keys.pop(dice.randrange(len(keys)))
+            last = self._insist(_EXHAUST, (key,))
+            if last is not None:
+                self._hurt.add(key)
+                return f"{key} has used up its ids", partial(self._set_last_id, key, last)
         return None
 
     def garbage_in_hash(self, dice: random.Random) -> tuple[str, Mend] | None:
@@ -115,6 +138,10 @@ class Damage:
 
     def _back(self, key: str) -> None:
         self._insist(_BACK, (key, f"{key}:aside"))
+        self._hurt.discard(key)
+
+    def _set_last_id(self, key: str, last: bytes) -> None:
+        self._client.insist("XSETID", key, last)
         self._hurt.discard(key)
 
     def _production(self) -> str:

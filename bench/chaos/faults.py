@@ -16,12 +16,12 @@ from redis.exceptions import ResponseError
 from bench.chaos import garbage
 from bench.chaos.damage import Damage
 from bench.chaos.fleet import Fleet, Member, PusherProcess
+from bench.chaos.proxy import Proxy
 from bench.chaos.pusher import read_journal
 from bench.chaos.schedule import Fault
 from bench.chaos.server import ChaosServer, RawClient
 from bench.chaos.workload import SCHEMA
 from core.keys import MONITORS, SCORERS, PipelineKeys
-from tests.proxy import Proxy
 
 #: Looks for a moment at which a scorer holds entries, before it is killed or stopped anyway.
 HOLD_LOOKS = 100
@@ -36,6 +36,8 @@ MOST_SCORERS = 4
 INSTEAD = "cut connections"
 #: What a torn reply answers, and the most that comes through of it: scripts answer in a few bytes, reads in many.
 TORN_COMMANDS = (b"EVALSHA", b"EVALSHA", b"XREADGROUP", b"XREAD")
+#: What every call of a producer names, and no other command.
+TORN_PUBLISH = b":producer:"
 TORN_BYTES = 30
 #: Garbage entries at once.
 SPRAY = 30
@@ -95,11 +97,13 @@ class Faults:
             "kill server": self._kill_server,
             "flush scripts": self._flush_scripts,
             "cut connections": self._cut_connections,
-            "tear reply": self._tear_reply,
+            "tear reply": lambda fault: self._tear_reply(fault, self._dice.choice(TORN_COMMANDS)),
+            "tear reply to producer": lambda fault: self._tear_reply(fault, TORN_PUBLISH),
             "garbage records": self._garbage_records,
             "garbage entries": self._garbage_entries,
             "garbage in hash": lambda fault: self._hurt(fault, self._damage.garbage_in_hash(self._dice)),
             "wrong type": lambda fault: self._hurt(fault, self._damage.wrong_type(self._dice)),
+            "exhausted stream": lambda fault: self._hurt(fault, self._damage.exhausted(self._dice), anew=False),
             "kill producer": lambda fault: self._end_producer(fault, signal.SIGKILL),
             "term producer": lambda fault: self._end_producer(fault, signal.SIGTERM),
             "pause producer": self._pause_producer,
@@ -255,9 +259,9 @@ class Faults:
         killed = self._target.client.insist("CLIENT", "KILL", "TYPE", "normal")
         return f"{killed} connections, {fault.choice:.2f}"
 
-    def _tear_reply(self, fault: Fault) -> str:
+    def _tear_reply(self, fault: Fault, word: bytes) -> str:
         """What was asked is done, and whoever asked does not hear of all of it."""
-        word, size = self._dice.choice(TORN_COMMANDS), int(TORN_BYTES * fault.choice)
+        size = int(TORN_BYTES * fault.choice)
         self._target.proxy.cut_next(word, after_bytes=size)
         return f"the next reply to {word.decode()} is cut after {size} bytes"
 
@@ -287,7 +291,7 @@ class Faults:
         self.garbage_entries += len(said)
         return "; ".join(said)
 
-    def _hurt(self, fault: Fault, hurt: tuple[str, Callable[[], None]] | None) -> str | None:
+    def _hurt(self, fault: Fault, hurt: tuple[str, Callable[[], None]] | None, *, anew: bool = True) -> str | None:
         if hurt is None:
             return None
         what, mend = hurt
@@ -297,7 +301,7 @@ class Faults:
             self._refuse_until_s = time.monotonic() + 5.0  # a service may have read the config just before
 
         self._later(DAMAGED_S * fault.length_s, what, mended)
-        return f"{what}; {self._start_anew()} starts on it"
+        return f"{what}; {self._start_anew()} starts on it" if anew else what
 
     def _start_anew(self) -> str:
         """Kill some service and start it at once, so that one meets the damage while it starts."""

@@ -12,13 +12,13 @@ from bench.chaos.collector import Collector
 from bench.chaos.faults import Target
 from bench.chaos.fleet import Fleet, PusherProcess
 from bench.chaos.memory import MemoryWatch
+from bench.chaos.proxy import Proxy
 from bench.chaos.pusher import Task, read_journal
 from bench.chaos.server import ChaosServer, RawClient
-from bench.chaos.workload import Workload, first_model
+from bench.chaos.workload import FIRST_RUN, Workload, first_model
 from core.connection import Connection
 from core.keys import PipelineKeys
 from core.redis_registry import RedisRegistry
-from tests.proxy import Proxy
 
 PIPELINE = "chaos"
 #: Pause between two looks at whether something has come true.
@@ -100,7 +100,7 @@ def ground(
     keys, url = PipelineKeys(PIPELINE), proxy.url
     workload = Workload(plan.seed, plan.records)
     with Connection(url) as connection:
-        RedisRegistry(connection, keys).promote("0" * 12, first_model(plan.seed), 0, "chaos begins")
+        RedisRegistry(connection, keys).promote(FIRST_RUN, first_model(plan.seed), 0, "chaos begins")
     fleet = Fleet(folder, {**service_options(plan, folder), "redis_url": url}, say)
     journal = folder / "journal.txt"
     task = Task(url, PIPELINE, plan.seed, plan.records, 0, str(journal), plan.max_backlog_entries)

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from redis.exceptions import RedisError
 
 from bench.chaos.workload import SCHEMA, Batch, Workload
 from core.errors import BacklogFull, ServerUnavailable, SettingsError, StreamError
@@ -78,7 +79,7 @@ class Pusher:
                 max_backlog_entries=task.max_backlog_entries,
                 settings=Settings(pipeline=task.pipeline),
             )
-        except (ServerUnavailable, SettingsError, StreamError) as error:
+        except (ServerUnavailable, SettingsError, StreamError, RedisError) as error:  # the config may be no hash
             sys.stderr.write(f"not connected: {error}\n")
             time.sleep(RETRY_S)
             return None
@@ -87,7 +88,7 @@ class Pusher:
         """Push one batch; whether the server acknowledged all of it before a stop."""
         try:
             if batch.block:
-                producer.send_rows(batch.x, batch.ids, batch.labels)
+                producer.send_rows(batch.x, *(() if batch.bare else (batch.ids, batch.labels)))
             else:
                 self._send_plain(producer, batch)
         except (StreamError, ServerUnavailable, BacklogFull) as error:
@@ -106,6 +107,9 @@ class Pusher:
             features: dict[str, float | str] = dict(zip(SCHEMA.features, values, strict=True))
             if row in batch.texts:
                 features[SCHEMA.features[0]] = batch.texts[row]
+            if batch.bare:
+                producer.send(features)
+                continue
             label = float(batch.labels[row])
             producer.send(features, record_id, label=None if math.isnan(label) else int(label))
 

@@ -12,15 +12,15 @@ from redis.exceptions import ResponseError
 from bench.chaos.accounting import judge_answers, judge_completeness, judge_processes, judge_windows, settle
 from bench.chaos.faults import FaultLog, Faults
 from bench.chaos.ground import Ground, GroundPlan, ground
+from bench.chaos.proxy import Proxy
 from bench.chaos.schedule import plan
 from bench.chaos.server import ChaosServer
 from bench.chaos.verdict import Verdict
-from tests.proxy import Proxy
 
 #: Faults that make readers lag; no server is killed and nothing is destroyed, for memory is the point here.
 KINDS = ("kill scorer", "kill monitor", "pause scorer beyond takeover", "pause monitor", "scale to 4")
-#: Of each stream of each partition, in bytes of names and values.
-KEEP_BYTES = 1024 * 1024
+#: Of each stream of each partition: less than comes in a second, so that readers which lag or die need more.
+KEEP_BYTES = 128 * 1024
 #: What the server may need for what is kept: it trims whole nodes.
 OVERHEAD = 1.25
 #: Steps in which records are released, so that they come evenly.
@@ -47,7 +47,7 @@ def retention(seed: int, records: int, faults: int, seconds: float, folder: Path
     ):
         doing = Faults(field.target, log, seed, faults)
         doing.start_pusher()
-        began_s = time.monotonic()
+        began_s, most = time.monotonic(), 0
         for fault in schedule:
             tell(fault.number / faults, f"{fault.number} of {faults} faults: {fault.kind}")
             until_s = time.monotonic() + fault.gap_s
@@ -55,11 +55,13 @@ def retention(seed: int, records: int, faults: int, seconds: float, folder: Path
                 share = (time.monotonic() - began_s) / seconds
                 field.pusher.allow(min(field.workload.batches, int(field.workload.batches * share)))
                 doing.tend()
+                most = max(most, *_sizes(field).values())
                 time.sleep(STEP_S)
             doing.perform(fault)
         field.pusher.allow(field.workload.batches)
         doing.undo_all()
         settle(verdict, field, doing.tend, lambda what: tell(1.0, what))
+        verdict.at_least("most that a stream kept for readers that lag", most, "bytes", KEEP_BYTES * OVERHEAD)
         _judge_sizes(verdict, field, doing)
         judge_completeness(verdict, field)
         field.collector.stop()

@@ -26,12 +26,14 @@ KINDS = {
     "flush scripts": 6,
     "cut connections": 5,
     "tear reply": 12,
+    "tear reply to producer": 8,
     "destroy group scorers": 6,
     "destroy group monitors": 4,
     "garbage records": 16,
     "garbage entries": 12,
     "garbage in hash": 12,
     "wrong type": 10,
+    "exhausted stream": 6,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,8 +15,13 @@ from core.profile import profile_rows
 from core.schema import Schema
 
 SCHEMA = Schema(("height", "width", "depth", "weight"), ("good", "faulty"))
-#: Sizes of consecutive batches, blocks and plain records in turn: 85 of 100 records travel in blocks.
-SIZES = (512, 70, 512, 70, 512, 70, 64, 70)
+#: Sizes of consecutive batches with ids, blocks and plain records in turn, then of bare ones, first blocks, then
+#: plain records: entries of one form that follow one another are what scorers answer all at once.
+WITH_IDS = (512, 70, 512, 70, 512, 70, 64, 70)
+BARE_BLOCKS, BARE_PLAIN = (512, 512, 512, 512), (70, 70, 70, 70)
+SIZES = (*WITH_IDS, *BARE_BLOCKS, *BARE_PLAIN)
+#: A bare record is known by the fraction of its last feature: its number, one added, in steps of this.
+NUMBER_STEP = 2.0**-25
 #: Drift comes and goes so often in a run.
 PHASES = 8
 #: How far a drifted feature moves, in standard deviations.
@@ -24,6 +30,9 @@ SHIFT = 1.2
 _CENTER = np.array([180.0, 42.0, 7.5, 1200.0])
 _SCALE = np.array([12.0, 3.0, 0.4, 150.0])
 _WEIGHTS = np.array([1.4, -0.8, 0.5, 0.9])
+_BIAS = 0.1
+#: Run id of the model that is in production when a run begins.
+FIRST_RUN = "0" * 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +41,7 @@ class Batch:
 
     number: int
     block: bool
+    bare: bool  #: neither ids nor labels travel with the records
     x: Floats  #: (n, d)
     ids: list[bytes]
     labels: Floats  #: (n,) 0, 1 or nan
@@ -77,13 +87,17 @@ class Workload:
         labels = np.where(generator.random(count) < 0.5, (logit > 0).astype(np.float64), np.nan)
         x = (_CENTER + _SCALE * z).round(4)
         ids = [self.record_id(number, row) for row in range(count)]
-        block = number % 2 == 0
+        place = number % len(SIZES)
+        bare = place >= len(WITH_IDS)
+        block = place < len(WITH_IDS) + len(BARE_BLOCKS) if bare else place % 2 == 0
+        if bare:
+            x[:, -1] = x[:, -1].round() + NUMBER_STEP * (1 + starts[number] + np.arange(count))
         texts: dict[int, str] = {}
         if block and generator.random() < 0.25:
-            x[generator.integers(count), generator.integers(SCHEMA.width)] = generator.choice([np.nan, np.inf])
+            x[generator.integers(count), generator.integers(SCHEMA.width - 1)] = generator.choice([np.nan, np.inf])
         elif not block and generator.random() < 0.25:
             texts[int(generator.integers(count))] = str(generator.choice(["abc", "nan", "1_000", "1e999"]))
-        return Batch(number, block, x, ids, labels, texts)
+        return Batch(number, block, bare, x, ids, labels, texts)
 
     def record_id(self, number: int, row: int) -> bytes:
         """The id of a record."""
@@ -102,12 +116,39 @@ class Workload:
 
     def id_at(self, index: int) -> bytes:
         """The id of the record with a number."""
+        number, row = self.place_of(index)
+        return self.record_id(number, row)
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Batch and row of the record with a number."""
         number = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.record_id(number, index - int(self.starts[number]))
+        return number, index - int(self.starts[number])
+
+    def unusable(self) -> NDArray[np.bool_]:
+        """(records,) those that have to be rejected."""
+        marks = np.zeros(self.records, dtype=np.bool_)
+        for number in range(self.batches):
+            batch, start = self.batch(number), int(self.starts[number])
+            marks[start : start + len(batch.x)] = ~np.isfinite(batch.x).all(axis=1)
+            marks[[start + row for row in batch.texts]] = True
+        return marks
+
+
+def bare_index(row: Floats) -> int | None:
+    """What a bare record (d,) says its number is; None where it says none."""
+    value = float(row[-1])
+    number = (value - math.floor(value)) / NUMBER_STEP if math.isfinite(value) else 0.0
+    return int(number) - 1 if number >= 1.0 and number.is_integer() else None
+
+
+def first_logits(x: Floats) -> Floats:
+    """(n,) what the first model makes of rows (n, d), written out here."""
+    logits: Floats = _BIAS + ((x - _CENTER) / _SCALE * _WEIGHTS).sum(axis=1)
+    return logits
 
 
 def first_model(seed: int) -> ModelFile:
     """The model that is in production when a run begins."""
-    model = LogisticModel(SCHEMA, _WEIGHTS, 0.1, _CENTER, _SCALE)
+    model = LogisticModel(SCHEMA, _WEIGHTS, _BIAS, _CENTER, _SCALE)
     rows = np.random.default_rng([seed, 1]).normal(_CENTER, _SCALE, (2_000, SCHEMA.width))
     return ModelFile(model, profile_rows(rows, SCHEMA.features, seed))

@@ -10,8 +10,8 @@ local MOST_VALUES = 7900 -- unpack stops near 8,000, and would stop between two 
 
 local last = tonumber(redis.call('GET', sequence_key) or '0')
 if sequence <= last then
-  -- A write, so that WAITAOF on this connection waits for what an earlier one wrote.
-  redis.call('EXPIRE', sequence_key, ARGV[4])
+  -- Always a write, so that WAITAOF on this connection waits for what an earlier one wrote.
+  redis.call('SET', sequence_key, last, 'EX', ARGV[4])
   return {'DUPLICATE'}
 end
 if sequence > last + 1 then return {'GAP', last} end

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from core.connection import Connection
+from core.keys import REQUIRED_GROUPS
 from streamgauge.commands.place import Place
 from streamgauge.groups import change
 from streamgauge.groups.overview import read_groups, show_groups
@@ -96,8 +97,13 @@ def require(
     if place.as_json:
         typer.echo(msgspec.json.encode(done).decode())
     else:
-        made = f"made on partition {_numbers(done.partitions)}" if done.partitions else "it was there already"
-        typer.echo(f"required are {', '.join(done.required_groups)}; {made}")
+        typer.echo(f"required are {', '.join(done.required_groups)}; {_made(done)}")
+
+
+def _made(done: change.Changed) -> str:
+    if done.group in REQUIRED_GROUPS:
+        return f"the service of {done.group} makes it where it is missing"
+    return f"made on partition {_numbers(done.partitions)}" if done.partitions else "it was there already"
 
 
 def _destroyed(done: change.Changed) -> str:

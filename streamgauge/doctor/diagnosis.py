@@ -14,7 +14,7 @@ from streamgauge.doctor.readers import check_consumers, check_groups
 from streamgauge.doctor.results import check_model, check_monitor, check_rejected, check_unmatched
 from streamgauge.doctor.server import check_clocks, check_servers
 from streamgauge.doctor.set_up import check_cluster, check_ids, check_types, find_config
-from streamgauge.terminal_text import printable
+from streamgauge.terminal_text import counted, printable
 
 _STYLES = {"ok": "green", "warn": "yellow", "wrong": "red"}
 #: Longest sentence that is shown.
@@ -49,7 +49,7 @@ def show_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
         if finding.do:
             console.print(f"      {printable(finding.do, _MOST)}")
     count = sum(finding.level != "ok" for finding in diagnosis.findings)
-    console.print("nothing to do" if diagnosis.healthy else f"{count} things to look at")
+    console.print("nothing to do" if diagnosis.healthy else f"{counted(count, 'thing')} to look at")
 
 
 def _findings(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from core.pipeline_config import PipelineConfig
 from core.settings import Settings
 from streamgauge.doctor.finding import Finding
 from streamgauge.groups.overview import GroupState, read_groups
+from streamgauge.terminal_text import counted
 
 #: An unread record older than this is late; the monitor's group moves with its windows, so it gets more.
 LATE_S = 60.0
@@ -57,24 +58,27 @@ def check_consumers(connection: Connection, settings: Settings, config: Pipeline
         reading = sum(seconds < SILENT_S for seconds in idle_s)
         if not reading:
             said = (
-                f"{len(idle_s)} scorers were last heard of {min(idle_s):,.0f} s ago" if idle_s else "there is none"
+                f"of {counted(len(idle_s), 'consumer')} the last was heard of {min(idle_s):,.0f} s ago"
+                if idle_s
+                else "its group has no consumer"
             )
             yield Finding(
                 "wrong",
                 "scorers",
                 f"no scorer reads partition {partition.number}: {said}",
-                "start one with python -m scorer, and look at its log; without a model it does not read",
+                "start one with python -m scorer, or look at its log; without a model it does not read",
             )
         else:
-            yield Finding("ok", "scorers", f"{reading} scorers read partition {partition.number}")
+            yield Finding("ok", "scorers", f"partition {partition.number} is read by {counted(reading, 'scorer')}")
         stuck_s = 4 * settings.takeover_idle_ms / 1000
         for consumer, seconds in zip(consumers, idle_s, strict=True):
             if int(consumer[b"pending"]) and seconds > stuck_s:
                 name = consumer[b"name"].decode(errors="backslashreplace")
+                held = counted(int(consumer[b"pending"]), "entry", "entries")
                 yield Finding(
                     "wrong",
                     "scorers",
-                    f"{name} was last heard of {seconds:,.0f} s ago and holds {consumer[b'pending']} entries of "
+                    f"{name} was last heard of {seconds:,.0f} s ago and holds {held} of "
                     f"partition {partition.number}, which nobody takes over",
                     "start a scorer, or look at the logs of those that run",
                 )
@@ -82,8 +86,9 @@ def check_consumers(connection: Connection, settings: Settings, config: Pipeline
 
 
 def _lag(group: GroupState, settings: Settings) -> Finding:
+    unread = counted(group.lag_entries, "entry", "entries")
     what = (
-        f"{group.group} on partition {group.partition}: {group.lag_entries} entries not read, "
+        f"{group.group} on partition {group.partition}: {unread} not read, "
         f"{group.pending_entries} pending, the oldest is {group.oldest_s:,.0f} s old"
     )
     late_s = LATE_S

@@ -33,6 +33,13 @@ def find_config(connection: Connection, settings: Settings) -> tuple[PipelineCon
             f"{settings.keys.config} cannot be read ({error})",
             "move the key aside with RENAME, then restart the services, which write it again",
         )
+    if config is None and connection.call("EXISTS", settings.keys.partitions(1)[0].records):
+        return None, Finding(
+            "wrong",
+            "config",
+            f"{settings.keys.config} is gone, though the pipeline has records: nobody knows its partitions",
+            "restart its services with the partitions that they had; the first writes it again",
+        )
     if config is None:
         return None, Finding(
             "wrong",

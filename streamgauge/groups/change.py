@@ -9,7 +9,7 @@ import msgspec
 
 from core.connection import Connection, ServerError
 from core.errors import UsageError
-from core.keys import SCORERS, PipelineKeys
+from core.keys import REQUIRED_GROUPS, SCORERS, PipelineKeys
 from core.pipeline_config import PipelineConfig
 from core.required_groups import release_group, require_group
 from core.scripts.script import Script
@@ -87,6 +87,8 @@ def require(
     """Require a group, then make it where it is missing; where it is there, it goes on from where it is.
 
     In this order nothing is trimmed between the two steps, nor after an interruption; run again, it finishes.
+    The groups of scorers and monitor are left to them: they know what was answered, and to be handed all of it
+    once more would publish it twice.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def require(
     """
     made = []
     left = require_group(connection, keys, group)
-    for partition in config.partitions:
+    for partition in config.partitions if group not in REQUIRED_GROUPS else ():
         try:
             at = "0" if start == "start" else "$"
             connection.call("XGROUP", "CREATE", partition.records, group, at, "MKSTREAM")

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from core.connection import Connection
-from core.errors import SettingsError, UsageError
+from core.errors import UsageError
 from core.keys import PipelineKeys
 from core.pipeline_config import CONFIG_VERSION, PipelineConfig, agree
 from core.scripts.script import Script
 from core.settings import Settings
-from streamgauge.partitions.slots import MOST_PARTITIONS, Master, propose_tags
+from streamgauge.partitions.slots import Master, checked_count, propose_tags
 
 _create = Script("create_config", Path(__file__).parent)
 
@@ -28,8 +28,7 @@ def choose_tags(
     SettingsError
         A count or tags that cannot be.
     """
-    if not 1 <= count <= MOST_PARTITIONS:
-        raise SettingsError(f"--partitions is {count}; choose 1 to {MOST_PARTITIONS}")
+    checked_count(count)
     if given is not None:
         return keys.checked_tags(given, count)
     proposed = propose_tags(keys.pipeline, count, masters) if masters else ()

@@ -69,6 +69,13 @@ def even_masters(count: int) -> list[Master]:
     ]
 
 
+def checked_count(count: int) -> int:
+    """The number of partitions, if a pipeline can have so many. Raises SettingsError."""
+    if not 1 <= count <= MOST_PARTITIONS:
+        raise SettingsError(f"--partitions is {count}; choose 1 to {MOST_PARTITIONS}")
+    return count
+
+
 def propose_tags(pipeline: str, count: int, masters: Sequence[Master]) -> tuple[str, ...]:
     """One tag a partition, so that no master has more than one partition more than another.
 
@@ -82,8 +89,7 @@ def propose_tags(pipeline: str, count: int, masters: Sequence[Master]) -> tuple[
     SettingsError
         A count that cannot be, or a master so small that no tag was found.
     """
-    if not 1 <= count <= MOST_PARTITIONS:
-        raise SettingsError(f"--partitions is {count}; choose 1 to {MOST_PARTITIONS}")
+    checked_count(count)
     loads = [0] * len(masters)
     larger = count % len(masters)  # so many masters have one partition more
     most = count // len(masters)

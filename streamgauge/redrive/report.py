@@ -17,6 +17,7 @@ from streamgauge.terminal_text import printable
 
 #: Rejections that were left and are told one by one.
 SHOWN_LEFT = 10
+NONE_FOUND = "no rejections (of those that were asked for)"
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def show_list(console: Console, listed: Iterable[Listed]) -> None:
     """Print a table of rejections, oldest first."""
     shown = list(listed)
     if not shown:
-        console.print("no rejections (of those that were asked for)")
+        console.print(NONE_FOUND)
         return
     grid = Grid("rejection", "UTC", "id", "reason", "detail", box=None, pad_edge=False)
     for one in shown:
@@ -90,6 +91,9 @@ def show_list(console: Console, listed: Iterable[Listed]) -> None:
 def show_report(console: Console, report: Report) -> None:
     """Print what a run did."""
     verb = "would be sent again" if report.dry_run else "sent again"
+    if not (report.rejections or report.gone or report.stopped):
+        console.print(NONE_FOUND)
+        return
     console.print(f"{report.sent_records} records of {report.sent_entries} rejections {verb}")
     if report.gone:
         console.print(

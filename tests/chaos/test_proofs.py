@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.chaos import garbage
-from bench.chaos.collector import Books
+from bench.chaos.books import Books
 from bench.chaos.faults import FaultLog
 from bench.chaos.fleet import Fleet
 from bench.chaos.pusher import read_journal
@@ -17,7 +17,7 @@ from bench.chaos.schedule import KINDS, plan
 from bench.chaos.server import RawClient
 from bench.chaos.verdict import Verdict, show
 from bench.chaos.windows import count_windows, differences
-from bench.chaos.workload import SCHEMA, Workload
+from bench.chaos.workload import SCHEMA, Workload, first_logits
 from bench.report import Report
 from core.keys import PipelineKeys
 
@@ -49,10 +49,13 @@ def test_what_is_answered_once_is_right(books: Books) -> None:
     _answer_block(books, [0, 2])
     packed = np.array([1], "<i4").tobytes()
     books.rejection(0, b"9-2", [b"record", b"2-0", b"_rows", packed, b"_ids", b"c7-0-1"])
+    books.settle()
     assert books.unanswered() == []
     assert books.wrong() == []
+    assert books.stray_results == []
     assert books.answers_by_id.sum() == 4
     assert books.answers_by_id.max() == 1
+    assert books.rejected_by_id[:4].tolist() == [0, 1, 0, 0]
 
 
 def test_a_missing_row_a_double_one_and_a_made_up_entry_are_found(books: Books) -> None:
@@ -60,9 +63,54 @@ def test_a_missing_row_a_double_one_and_a_made_up_entry_are_found(books: Books) 
     _answer_plain(books)
     _answer_plain(books)
     _answer_plain(books, record=b"77-0")
+    books.settle()
     assert books.unanswered() == [(0, b"2-0")]
     assert {place for place, _ in books.wrong()} == {(0, b"1-0"), (0, b"2-0"), (0, b"77-0")}
     assert books.answers_by_id[WORKLOAD.index_of(b"c7-1-0")] == 3
+
+
+def test_garbage_without_ids_that_is_answered_is_nobodys_record(books: Books) -> None:
+    books.record(0, b"3-0", [b"_n", b"2", b"_x", bytes(64)])
+    rows = [b"_rows", np.array([1], "<i4").tobytes(), b"_logit", bytes(8)]
+    books.prediction(0, b"9-3", [b"_n", b"1", b"record", b"3-0", b"model", b"0" * 12, *rows])
+    books.settle()
+    assert books.answers_by_id.sum() == 0
+    assert (books.stray_results, books.wrong_logits, books.checked_logits) == ([], [], 0)
+
+
+def test_the_ids_of_other_rows_are_found(books: Books) -> None:
+    packed = np.array([0, 1, 2], "<i4").tobytes()
+    swapped = [b"_ids", b"c7-0-1\nc7-0-0\nc7-0-2"]
+    _answer_plain(books)
+    books.prediction(0, b"9-1", [b"_n", b"3", b"record", b"2-0", b"_rows", packed, *swapped])
+    books.settle()
+    assert books.wrong() == []
+    assert [stray.split(" has ")[0] for stray in books.stray_results] == ["prediction 9-1"]
+
+
+@pytest.mark.parametrize("number", [8, 12])
+def test_records_without_ids_are_known_by_their_values(number: int) -> None:
+    workload = Workload(7, 4_000)
+    books, batch, start = Books(workload), workload.batch(number), int(workload.starts[number])
+    assert batch.bare
+    rows = slice(3, 3 + (2 if batch.block else 1))
+    if batch.block:
+        pushed = [b"_n", b"2", b"_x", batch.x[rows].tobytes()]
+        answer = [b"_n", b"2", b"record", b"5-0", b"model", b"0" * 12]
+    else:
+        texts = [repr(value).encode() for value in batch.x[3].tolist()]
+        pushed = [part for pair in zip(SCHEMA.features_encoded, texts, strict=True) for part in pair]
+        answer = [b"id", b"1-5-0-0", b"record", b"5-0", b"row", b"0", b"model", b"0" * 12]
+    logits = first_logits(batch.x[rows])
+    for change in (0.0, 1e-6):
+        told = (logits + change).tobytes() if batch.block else repr(float(logits[0] + change)).encode()
+        books.prediction(1, b"9-0", [*answer, b"_logit" if batch.block else b"logit", told])
+    books.record(1, b"5-0", pushed)
+    books.settle()
+    assert np.flatnonzero(books.answers_by_id).tolist() == list(range(start + 3, start + rows.stop))
+    assert books.answers_by_id.max() == 2
+    assert books.stray_results == []
+    assert len(books.wrong_logits) == 1
 
 
 def test_a_block_rejected_as_a_whole_answers_each_of_its_ids(books: Books) -> None:

@@ -76,6 +76,10 @@ def test_a_repeated_sequence_is_a_write_for_the_disk_to_confirm(
     assert send(server, partition, 1) is None
     assert rdb_changes(server) > dirty
     assert server.call("TTL", partition.producer("p")) > 60
+    server.call("DEL", partition.producer("p"))
+    dirty = rdb_changes(server)
+    assert send(server, partition, 0) is None
+    assert rdb_changes(server) > dirty
 
 
 def rdb_changes(server: Connection) -> int:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.chaos.proxy import Proxy
 from tests.guarantees.stage import SERVICES, Stage
 from tests.guarantees.troubled_server import TroubledServer
-from tests.proxy import Proxy
 from tests.servers import wait_until
 
 LOADING = b"LOADING Redis is loading the dataset in memory"

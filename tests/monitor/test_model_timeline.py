@@ -46,6 +46,19 @@ def test_a_promotion_that_comes_after_a_read_never_judges_what_was_read(
     assert later.at(read_ms).run_id == "run0"
 
 
+def test_a_promotion_that_a_failover_took_back_judges_no_more(
+    connection: Connection, keys: PipelineKeys, files: list[ModelFile]
+) -> None:
+    timeline = _timeline(connection, keys, files[0], [100, 200])
+    newest = connection.call("XREVRANGE", keys.promotions, "+", "-", "COUNT", 1)[0][0]
+    connection.call("XDEL", keys.promotions, newest)
+    timeline.reread()
+    assert timeline.at(201).run_id == "run0"
+    connection.call("XADD", keys.promotions, "300-0", "run_id", "run1")
+    timeline.refresh()
+    assert [timeline.at(ms).run_id for ms in (201, 301)] == ["run0", "run1"]
+
+
 def test_where_a_model_is_pruned_the_next_one_kept_judges_until_it_is_promoted_again(
     connection: Connection, keys: PipelineKeys, files: list[ModelFile]
 ) -> None:

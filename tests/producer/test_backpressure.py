@@ -125,6 +125,68 @@ def test_a_raising_producer_hears_that_a_group_was_retired(
             assert producer.sent_records == 3
 
 
+def test_a_sender_slower_than_the_linger_waits_for_room_too(
+    server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection, stream: Stream
+) -> None:
+    """Its batches are published by the linger alone, so no send ever meets a refusal of its own."""
+    records, batch_rows = keys.partition(0).records, 20
+    group(connection, records, SCORERS)
+    require(connection, keys, SCORERS)
+    done, pace = threading.Event(), threading.Event()
+    taken = 0
+    with Producer(
+        server_url, pipeline, batch_rows=batch_rows, linger_ms=0.1, max_backlog_entries=5, notify=lambda _: None
+    ) as producer:
+
+        def send() -> None:
+            nonlocal taken
+            while not done.is_set():
+                producer.send({"a": taken}, id=taken)
+                taken += 1
+                pace.wait(0.002)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        wait_until(lambda: producer.waited_s > 0, "a sender that waits")
+        assert producer.unsent <= 3 * batch_rows
+        connection.call("XGROUP", "SETID", records, SCORERS, "$")
+        done.set()
+        require(connection, keys, "idle")
+        connection.call("XGROUP", "CREATE", records, "idle", "$")
+        sender.join(20)
+        assert not sender.is_alive()
+        assert producer.flush() == 0
+    assert [entry.fields[3] for entry in stream(records)] == [b"%d" % number for number in range(taken)]
+
+
+def test_while_one_thread_waits_for_a_partition_another_sends_to_the_next(
+    server_url: str, pipeline: str, keys: PipelineKeys, stream: Stream
+) -> None:
+    waiting = threading.Event()
+    with Producer(
+        server_url, pipeline, partitions=2, linger_ms=0, max_backlog_entries=1, notify=lambda _: waiting.set()
+    ) as producer:
+
+        def fill() -> None:
+            for _ in range(3):
+                producer.send({"a": 1}, key=key_of(2, 0))
+
+        def send() -> None:
+            producer.send({"a": 1}, key=key_of(2, 1))
+
+        filler, sender = threading.Thread(target=fill), threading.Thread(target=send)
+        filler.start()
+        assert waiting.wait(10)
+        sender.start()
+        sender.join(20)
+        others = len(stream(keys.partition(1).records))
+        assert filler.is_alive()
+        producer.interrupt()
+        filler.join(20)
+        producer.close(timeout_s=0)
+    assert others == 1
+
+
 def test_a_full_partition_does_not_hold_back_the_others(
     server_url: str, pipeline: str, keys: PipelineKeys, connection: Connection, stream: Stream
 ) -> None:

@@ -3,18 +3,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.connection import Connection
 from core.entry import Entry, field_map, streams_of
-from core.errors import BacklogFull, DataError, ServerUnavailable, SettingsError, StreamError
+from core.errors import BacklogFull, ServerUnavailable, SettingsError, StreamError
 from core.keys import MONITORS, SCORERS, PipelineKeys
-from core.record_decoder import RecordDecoder
-from core.schema import Schema
 from producer.client import Producer
-from tests.proxy import Proxy
 from tests.servers import wait_until
 
 Stream = Callable[[str], list[Entry]]
@@ -327,32 +324,16 @@ def test_a_stream_of_another_type_is_a_sentence_and_the_records_stay(
         producer.send({"a": 1})
 
 
-@pytest.mark.parametrize(
-    ("features", "words"),
-    [
-        ({"_n": 1}, "underscore"),
-        ({"": 1}, "empty"),
-        ({"a": [1]}, "neither number nor text"),
-        ({"a": "\ud800"}, "neither number nor text"),
-        ({f"f{number}": 1 for number in range(4_000)}, "at most 3900"),
-    ],
-)
-def test_a_record_that_cannot_travel_is_refused_before_it_is_taken(
-    server_url: str, pipeline: str, features: Any, words: str
+def test_after_close_a_flush_tells_what_was_left_and_sends_nothing(
+    server_url: str, pipeline: str, connection: Connection, records: str, stream: Stream
 ) -> None:
-    with Producer(server_url, pipeline) as producer:
-        with pytest.raises(DataError, match=words):
-            producer.send(features)
-        assert producer.unsent == 0
-
-
-def test_a_record_without_values_is_sent_to_be_rejected(
-    server_url: str, pipeline: str, keys: PipelineKeys, schema: Schema, stream: Stream
-) -> None:
-    with Producer(server_url, pipeline) as producer:
-        producer.send({"a": None})
-    batch = RecordDecoder(schema, MAX_BYTES).decode(stream(keys.partition(0).records))
-    assert [rejection.reason for rejection in batch.rejections] == ["missing_feature"]
+    producer = Producer(server_url, pipeline, linger_ms=NEVER_MS, max_backlog_entries=0, notify=lambda _: None)
+    connection.call("XADD", records, "*", "a", "1")
+    producer.send({"a": 2})
+    assert producer.close(timeout_s=0) == 1
+    read_groups_up(connection, records)
+    assert producer.flush() == 1
+    assert len(stream(records)) == 1
 
 
 def test_the_widest_record_passes_the_script(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.connection import Connection
 from core.entry import Entry
 from core.errors import DataError, NoProductionModel, ServerUnavailable
@@ -16,7 +17,6 @@ from core.record_decoder import RecordDecoder
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from producer.client import Producer
-from tests.proxy import Proxy
 from tests.record_ids import record_ids
 
 Stream = Callable[[str], list[Entry]]

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.connection import Connection
 from core.entry import entries_of, field_map
 from core.errors import ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
 from producer import durability
+from producer.call_queue import CallQueue
 from producer.client import Producer
+from producer.packed import PackedEntry, pack
 from tests.producer.conftest import MakeServer
-from tests.proxy import Proxy
 from tests.servers import wait_until
 
 NEVER_MS = 3_600_000.0
@@ -92,6 +94,44 @@ def test_a_new_connection_asks_for_what_an_older_one_wrote(
         assert producer.flush() == 0
     assert ids_in(server.url, keys.partition(0).records) == [0]
     proxy.close()
+
+
+def test_a_producer_that_is_forgotten_before_the_disk_confirms_writes_each_record_once(
+    make_server: MakeServer, pipeline: str, keys: PipelineKeys
+) -> None:
+    server = make_server(*AOF, "--appendfsync", "no")
+    proxy = Proxy(server.url)
+    with (
+        Connection(server.url) as connection,
+        Producer(proxy.url, pipeline, linger_ms=NEVER_MS, durability="fsync", notify=quiet) as producer,
+    ):
+        producer.send({"a": 0}, id=0)
+        assert producer.flush(timeout_s=0.1) == 1
+        (name,) = connection.call("KEYS", f"*{pipeline}:0}}:producer:*")
+        connection.call("DEL", name)
+        producer.send({"a": 1}, id=1)
+        assert producer.flush(timeout_s=1.5) == 2  # the next call goes out behind the disk's first answer
+        proxy.cut_all()
+        let_write(server.url, "always")
+        assert producer.flush() == 0
+        assert producer.sent_records == 2
+    assert ids_in(server.url, keys.partition(0).records) == [0, 1]
+    proxy.close()
+
+
+def test_calls_that_are_known_to_be_there_keep_no_number_that_would_write_them_again() -> None:
+    queue = CallQueue(durable=True)
+    for number in range(2):
+        (packed,) = pack([PackedEntry([b"a", b"%d" % number], 1)])
+        queue.add(packed)
+        queue.call(0)
+        if not number:
+            queue.acknowledge(b"1-0")
+    queue.rewind(queue.last_answered, forgotten=True)
+    queue.send_answered_again()
+    assert queue.last_answered == 0
+    queue.rewind(queue.last_answered, forgotten=True)
+    assert [call.sequence for call in queue.calls] == [0, 1]
 
 
 @pytest.mark.parametrize("after_bytes", [0, 1, 5, 9, 12, 13, 40])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.channel import Channel
 from core.connection import Connection
 from core.entry import entries_of, field_map
@@ -15,7 +20,6 @@ from core.keys import MONITORS, SCORERS, PipelineKeys
 from producer import call_queue
 from producer.client import Producer
 from tests.producer.conftest import MakeServer
-from tests.proxy import Proxy
 from tests.servers import wait_until
 
 #: A linger that no test lives to see.
@@ -149,6 +153,26 @@ def test_a_sequence_key_that_expired_loses_and_doubles_nothing(
             producer.send({"a": number}, id=number)
         assert producer.flush() == 0
     assert_each_once(any_server_url, keys.partition(0).records, 40)
+
+
+def test_a_call_whose_answer_was_lost_is_not_doubled_when_the_key_expires(
+    cut_proxy: Proxy, pipeline: str, keys: PipelineKeys
+) -> None:
+    """The producer never heard the id of that call's entries."""
+    with (
+        Connection(cut_proxy.url) as connection,
+        Producer(cut_proxy.url, pipeline, linger_ms=0, notify=quiet) as producer,
+    ):
+        for number in range(4):
+            if number == 2:
+                cut_proxy.cut_next(b"EVALSHA", b"OK")
+            if number == 3:
+                (name,) = connection.call("KEYS", f"*{pipeline}:0}}:producer:*")
+                connection.call("DEL", name)
+            producer.send({"a": number}, id=number)
+        assert producer.sent_records == 4
+    assert cut_proxy.cuts == 1
+    assert_each_once(cut_proxy.url, keys.partition(0).records, 4)
 
 
 def test_records_that_were_read_and_trimmed_are_not_sent_again(
@@ -338,3 +362,36 @@ def test_what_is_lost_for_good_is_said_and_the_rest_is_sent_again(
         f"the server lost calls 2 to 4 to {records}, which are not held here any more; push their records again"
     ]
     assert ids_in(server_url, records) == [0, 4, 5, 6]
+
+
+#: Nothing here starts a thread, so that a fork is safe.
+FORK = """
+import os, sys
+from core.errors import StreamError
+from producer.client import Producer
+
+producer = Producer(sys.argv[1], sys.argv[2], linger_ms=0)
+producer.send({"a": 0}, id=0)
+child = os.fork()
+if not child:
+    try:
+        producer.send({"a": 9}, id=9)
+    except StreamError as error:
+        os._exit("before a fork" not in str(error))
+    os._exit(2)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+producer.send({"a": 1}, id=1)
+producer.close()
+sys.exit(status)
+"""
+
+
+def test_a_forked_child_cannot_use_up_its_parents_numbers(
+    server_url: str, pipeline: str, keys: PipelineKeys
+) -> None:
+    """Else the server would take the parent's next record for one that it has."""
+    checkout = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-c", FORK, server_url, pipeline]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": checkout}, timeout=60, check=False)
+    assert done.returncode == 0
+    assert ids_in(server_url, keys.partition(0).records) == [0, 1]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.entry import field_map
 from core.errors import DataError, SettingsError
 from core.keys import PipelineKeys
@@ -16,7 +17,6 @@ from core.schema import Schema
 from producer.client import Producer
 from tests.producer.conftest import Stream
 from tests.producer.keys import key_of
-from tests.proxy import Proxy
 
 NEVER_MS = 3_600_000.0
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
@@ -11,25 +9,19 @@ from core.model import LogisticModel
 from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.schema import Schema
-from tests.security.servers import redis_program, valkey_program
+from tests.servers import server_program
 
 
 @pytest.fixture(scope="session")
 def redis_server_program() -> str:
     """The distribution's redis-server."""
-    program = redis_program()
-    if program is None:
-        message = "no redis-server on the path; install the distribution's redis-server package"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return program
+    return server_program("redis")
 
 
 @pytest.fixture(params=["valkey", "redis"])
 def any_program(request: pytest.FixtureRequest) -> str:
     """Once the embedded Valkey, once redis-server."""
-    return valkey_program() if request.param == "valkey" else str(request.getfixturevalue("redis_server_program"))
+    return server_program(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from core.connection import Connection
-from core.errors import ServerUnavailable
-from tests.security.acl_users import ADMIN, users_on_page, write_acl_file
+from core.errors import ServerUnavailable, StreamgaugeError
+from core.keys import PipelineKeys
+from producer.client import Producer
+from producer.durability import Durability
+from tests.security.acl_users import ADMIN, PAGE, users_on_page, write_acl_file
 from tests.security.command_record import CommandRecord
-from tests.security.servers import running_server
 from tests.security.story import PASSWORD, PIPELINE, Story, play
+from tests.servers import running_server, server_program
 
 #: Servers let anybody log in; no permission names it.
 _FREE = {"auth"}
@@ -43,3 +46,38 @@ def test_the_default_user_of_the_page_is_off(any_program: str, tmp_path: Path) -
         pytest.raises(ServerUnavailable, match="no Redis answers"),
     ):
         connection.require()
+
+
+@pytest.mark.parametrize(
+    ("user", "tail", "durability", "rule"),
+    [
+        ("producer", "/0", "fsync", "+waitaof"),
+        ("scorer", "/1", "server", "+select"),
+        ("viewer", "/0?client_name=screen", "server", "+client|setname"),
+    ],
+)
+def test_what_the_page_says_is_needed_for_more_is_needed_and_enough(
+    tmp_path: Path, user: str, tail: str, durability: Durability, rule: str
+) -> None:
+    assert f"`{rule}`" in PAGE.read_text(encoding="utf-8")
+    acl_file = tmp_path / "users.acl"
+    write_acl_file(acl_file, PIPELINE, PASSWORD)
+    options = ("--aclfile", str(acl_file), "--appendonly", "yes")
+    with (
+        running_server(server_program("valkey"), tmp_path, *options) as port,
+        Connection(f"redis://{ADMIN}:{PASSWORD}@127.0.0.1:{port}/0") as admin,
+    ):
+        url = f"redis://{user}:{PASSWORD}@127.0.0.1:{port}{tail}"
+
+        def work() -> None:
+            if user == "producer":
+                with Producer(url, PIPELINE, durability=durability) as producer:
+                    producer.send({"a": 1.0})
+            else:
+                with Connection(url).require() as connection:
+                    connection.call("HGETALL", PipelineKeys(PIPELINE).config)
+
+        with pytest.raises(StreamgaugeError, match=rule.removeprefix("+").replace("|", r"\|")):
+            work()
+        admin.call("ACL", "SETUSER", user, rule)
+        work()

@@ -22,8 +22,8 @@ from core.redis_registry import RedisRegistry
 from producer.client import Producer
 from streamgauge.predictions import Predictions
 from tests.scorer.scorer_process import CHECKOUT, get
-from tests.security.servers import running_server, valkey_program
 from tests.security.story import until
+from tests.servers import running_server, server_program
 
 PIPELINE = "wine"
 #: With every character that URLs, shells or regular expressions take for something else.
@@ -49,7 +49,7 @@ def port(tmp_path: Path, model_file: ModelFile) -> Iterator[int]:
     """A server with one user, and a model in production."""
     users = tmp_path / "users.acl"
     users.write_text(f"user default off\nuser clerk on >{SECRET} ~* &* +@all\n")
-    with running_server(valkey_program(), tmp_path, "--aclfile", str(users)) as port:
+    with running_server(server_program("valkey"), tmp_path, "--aclfile", str(users)) as port:
         with Connection(FORMS["?password="](port, SECRET)) as connection:
             RedisRegistry(connection, PipelineKeys(PIPELINE)).promote("0123456789ab", model_file, 0, "first")
         yield port

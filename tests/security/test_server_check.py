@@ -14,9 +14,9 @@ from core.server_check import Finding, ServerFacts, aof_fsync, findings, runs_ou
 from producer.client import Producer
 from tests.scorer.scorer_process import Scorer
 from tests.security.acl_users import ADMIN, write_acl_file
-from tests.security.servers import running_server
 from tests.security.story import PASSWORD, PIPELINE
 from tests.security.test_secrets import Spied
+from tests.servers import running_server
 
 LIMIT = 64 * 1024 * 1024
 

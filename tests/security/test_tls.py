@@ -18,8 +18,8 @@ from producer.client import Producer
 from streamgauge.service_process import ServiceProcess
 from tests.scorer.streams import Streams
 from tests.security.certificates import Certificates, make_certificates
-from tests.security.servers import running_server
 from tests.security.story import draw
+from tests.servers import running_server
 
 PIPELINE = "wine"
 

@@ -90,7 +90,7 @@ def test_a_sound_pipeline_has_nothing_to_do(own_stage: Stage) -> None:
     assert_says(own_stage, "server", "ok", "valkey 9.")
     assert_says(own_stage, "persistence", "ok", "appendfsync everysec")
     assert_says(own_stage, "model", "ok", f"run {RUN}")
-    assert_says(own_stage, "scorers", "ok", "1 scorers read partition 0")
+    assert_says(own_stage, "scorers", "ok", "partition 0 is read by 1 scorer")
 
 
 def test_it_writes_nothing(own_stage: Stage) -> None:
@@ -193,6 +193,11 @@ def test_settings_that_disagree_are_named(stage: Stage, monkeypatch: pytest.Monk
     assert_says(stage, "config", "wrong", "partitions is 7 here and 1 in pipeline")
 
 
+def test_a_config_that_was_deleted_under_a_pipeline_is_no_pipeline_that_never_started(stage: Stage) -> None:
+    stage.connection.call("DEL", stage.keys.config)
+    assert_says(stage, "config", "wrong", f"{stage.keys.config} is gone", "restart its services")
+
+
 @pytest.mark.parametrize("name", ["monitor", "models", "production", "labels", "drift", "unmatched", "config"])
 def test_a_key_of_the_wrong_type_is_named_and_the_rest_is_looked_at(stage: Stage, name: str) -> None:
     key = getattr(stage.keys, name)
@@ -225,7 +230,7 @@ def test_late_records_are_said_with_their_age(stage: Stage) -> None:
     old = f"{stage.connection.now_ms() - 600_000}-0"
     stage.connection.call("XADD", stage.partitions[0].records, old, "a", "1")
     assert_says(
-        stage, "lag", "warn", "scorers on partition 0: 1 entries not read, 0 pending, the oldest is 60", "scorers"
+        stage, "lag", "warn", "scorers on partition 0: 1 entry not read, 0 pending, the oldest is 60", "scorers"
     )
 
 
@@ -234,7 +239,7 @@ def test_entries_that_nobody_takes_over_are_said(stage: Stage, monkeypatch: pyte
     stage.read(SCORERS, consumer="dead")
     monkeypatch.setenv("STREAMGAUGE_TAKEOVER_IDLE_MS", "1")
     wait_until(lambda: any("dead was last heard of" in one[1] for one in found(stage, "scorers")), "the finding")
-    assert_says(stage, "scorers", "wrong", "holds 1 entries of partition 0, which nobody takes over", "a scorer")
+    assert_says(stage, "scorers", "wrong", "holds 1 entry of partition 0, which nobody takes over", "a scorer")
 
 
 def test_entries_that_were_delivered_often_are_said(stage: Stage) -> None:

@@ -163,6 +163,34 @@ def test_a_config_that_lost_the_field_or_its_type_keeps_what_was_known(stage: St
     assert required_groups(stage.connection, stage.keys, known) == known
 
 
+def test_scorers_that_are_required_again_answer_nothing_twice(server_url: str, keys: PipelineKeys) -> None:
+    stage = Stage(Connection(server_url), keys)
+    stage.promote()
+    stage.group(MONITORS)
+    predictions, options = (
+        stage.partitions[0].predictions,
+        ("--redis-url", server_url, "--pipeline", keys.pipeline),
+    )
+    stage.add("Area", "1", "Extent", "2")
+    scorer = Scorer(*options).ready()
+    wait_until(lambda: len(stage.entries(predictions)) == 1, "a prediction")
+    scorer.end()
+    assert stage.run("groups", "retire", SCORERS, "--yes").status == 0
+    said = stage.run("groups", "require", SCORERS)
+    assert "makes it where it is missing" in said.out
+    assert SCORERS not in groups_of(stage)
+    later = stage.add("Area", "1", "Extent", "2")
+    scorer = Scorer(*options).ready()
+    try:
+        wait_until(
+            lambda: later in [field_map(e.fields)[b"record"] for e in stage.entries(predictions)],
+            "another prediction",
+        )
+        assert len(stage.entries(predictions)) == 2
+    finally:
+        scorer.end()
+
+
 def test_a_running_scorer_trims_by_what_is_required_now(server_url: str, keys: PipelineKeys) -> None:
     stage = Stage(Connection(server_url), keys)
     stage.promote()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from bench.chaos.proxy import Proxy
 from core.connection import CONNECTION_ERRORS, Connection, ServerError
 from core.errors import ServerUnavailable, SettingsError
 from core.keys import PartitionKeys, PipelineKeys
@@ -16,6 +18,7 @@ from tests.servers import (
     free_port,
     kill_server,
     running_cluster,
+    running_cluster_node,
     running_replica,
     slot_of,
     wait_until,
@@ -50,7 +53,7 @@ def test_a_pipeline_of_commands_is_answered_in_its_order(
     replies = on_cluster.pipeline([*commands, ("GET", streams[1]), ("PING",)])
     assert replies[:6] == [b"1-0"] * 3 + [b"2-0"] * 3
     assert isinstance(replies[6], ServerError)
-    assert replies[7] in {b"PONG", True}
+    assert replies[7] == b"PONG"
     assert [on_cluster.call("XLEN", stream) for stream in streams] == [2, 2, 2]
 
 
@@ -168,6 +171,49 @@ def test_a_master_that_dies_is_replaced_by_its_replica(tmp_path: Path, keys: Pip
         assert _length(replica, stream) == 2
         with connection.channel(stream) as again:
             assert again.call("XLEN", stream) == 2
+
+
+def test_a_cluster_that_comes_back_at_other_addresses_is_found_by_those_of_the_url(
+    tmp_path: Path, keys: PipelineKeys
+) -> None:
+    with ExitStack() as stack:
+        servers = stack.enter_context(running_cluster(tmp_path / "first", masters=1))
+        name = Proxy(f"redis://127.0.0.1:{servers.ports[0]}")  # as a host's name that is looked up anew
+        stack.callback(name.close)
+        connection = stack.enter_context(Connection(name.url.replace("redis://", "redis+cluster://")))
+        assert connection.call("XADD", keys.drift, "1-0", "a", "1") == b"1-0"
+        later = stack.enter_context(running_cluster(tmp_path / "second", masters=1))
+        kill_server(servers.ports[0])
+        name.switch(f"redis://127.0.0.1:{later.ports[0]}")
+        with pytest.raises(CONNECTION_ERRORS):
+            connection.call("XLEN", keys.drift)
+        assert connection.call("XLEN", keys.drift) == 0
+        assert connection.call("CONFIG", "GET", "port")[1] == b"%d" % later.ports[0]
+
+
+def test_a_cluster_without_slots_yet_is_waited_out(tmp_path: Path, keys: PipelineKeys) -> None:
+    port = free_port()
+    with running_cluster_node(tmp_path, port), Connection(f"redis+cluster://127.0.0.1:{port}") as connection:
+        for _ in range(2):
+            with pytest.raises(NotInCharge, match="holds a slot"):
+                connection.call("XLEN", keys.drift)
+        with Connection(f"redis://127.0.0.1:{port}") as node:
+            node.call("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+            wait_until(lambda: b"cluster_state:ok" in node.call("CLUSTER", "INFO"), "a whole cluster")
+        assert connection.call("XLEN", keys.drift) == 0
+
+
+def test_a_closed_connection_holds_no_socket(cluster: ClusterServers, keys: PipelineKeys) -> None:
+    connection = Connection(cluster.url + f"?client_name={keys.pipeline}")
+    connection.require()
+    named = f"name={keys.pipeline} "
+
+    def clients() -> int:
+        return sum(cluster.ask(port, "CLIENT", "LIST").count(named) for port in cluster.ports)
+
+    assert clients() >= len(cluster.ports)
+    connection.close()
+    wait_until(lambda: clients() == 0, "an end of every socket")  # ``connection`` still holds its pools
 
 
 def test_one_node_of_a_cluster_is_refused_with_what_to_send(

@@ -107,3 +107,4 @@ def test_no_password_of_several_hosts_is_shown() -> None:
     url = "redis+sentinel://u:secret@a:1,b:2/main?sentinel_password=hidden&db=1"
     assert without_password(url) == "redis+sentinel://u:***@a:1,b:2/main?sentinel_password=***&db=1"
     assert read_endpoint(url).shown == without_password(url)
+    assert not any(word in repr(read_endpoint(url)) for word in ("secret", "hidden"))

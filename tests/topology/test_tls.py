@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,19 +9,13 @@ import pytest
 from core.connection import CONNECTION_ERRORS, Connection
 from core.keys import PipelineKeys
 from tests.security.certificates import Certificates, make_certificates
-from tests.servers import free_port, running, wait_until
+from tests.servers import free_port, running, server_program, wait_until
 
 
 @pytest.fixture
 def program() -> str:
     """The distribution's redis-server: the Valkey of the wheel has no TLS."""
-    found = shutil.which("redis-server")
-    if found is None:
-        message = "no redis-server on the path; install the distribution's redis-server package"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    return server_program("redis")
 
 
 @pytest.fixture
