@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import hiredis
+from redis._parsers.hiredis import NOT_ENOUGH_DATA  # what its reader says, and no public name for it
 from redis.connection import Connection as Socket
 from redis.connection import DefaultParser
 from redis.exceptions import ConnectionError as LostConnection
@@ -67,7 +68,6 @@ class Channel:
         redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
             The connection is lost; the channel is closed. The server may have run the command.
         """
-        socket = self._open_socket()
         # Packed here: redis-py looks at every argument in Python first, which takes longer than sending them.
         command: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]  # its stub knows no float
         pieces: list[bytes | memoryview] = [command]
@@ -75,6 +75,17 @@ class Channel:
             command = b"*%d\r\n%b" % (len(arguments) + packed.arguments, command.partition(b"\r\n")[2])
             small = len(packed.content) <= _JOIN_BYTES
             pieces = [command + packed.content] if small else [command, packed.content]
+        self._send(pieces)
+
+    def submit_transaction(self, content: bytes) -> None:
+        """Send all commands from MULTI to EXEC, in the protocol's form; together they are one that is outstanding.
+
+        Raises as :meth:`submit`.
+        """
+        self._send([content])
+
+    def _send(self, pieces: list[bytes | memoryview]) -> None:
+        socket = self._open_socket()
         try:
             socket.send_packed_command(pieces, check_health=False)  # type: ignore[no-untyped-call]
         except BaseException:
@@ -96,10 +107,30 @@ class Channel:
         NotInCharge
             The server refused the command, and another one takes it; the channel is closed.
         """
+        return self._take(most_bytes, 0)
+
+    def collect_transaction(self, commands: int) -> list[Any]:
+        """What EXEC answers to the oldest, a transaction of so many commands: their replies, errors as values.
+
+        Raises
+        ------
+        redis.exceptions.ResponseError
+            The server refused it as a whole, and says why; it ran nothing, and the channel stays open.
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, NotInCharge
+            As :meth:`collect`. So is a transaction that did not begin: its commands may have run one by one.
+        """
+        replies = self._take(None, commands + 1)
+        if not isinstance(replies, list) or len(replies) != commands:
+            self.close()
+            raise LostConnection(f"a transaction of {commands} commands was answered with something else")
+        return replies
+
+    def _take(self, most_bytes: int | None, queued: int) -> Any:
+        """The oldest reply, behind so many to commands that wait for it."""
         socket = self._open_socket()
         if not self.outstanding:
             raise RuntimeError("there is no reply to wait for; submit a command first")
-        self._parser.begin(most_bytes)
+        self._parser.begin(most_bytes, queued)
         try:
             return socket.read_response(disconnect_on_error=False)
         except ResponseError as error:
@@ -172,14 +203,37 @@ class _MeasuringParser(DefaultParser):  # type: ignore[misc, valid-type]  # chos
         super().__init__(_RECEIVE_BYTES)
         self._received = self._before = self._taken_last = 0
         self._limit: int | None = None
+        self._queued = 0
 
     def fileno(self) -> int:
         return int(self._sock.fileno())
 
-    def begin(self, most_bytes: int | None) -> None:
+    def begin(self, most_bytes: int | None, queued: int) -> None:
         """A reply begins: it may lie in what was received last, of which other replies have had a part."""
         self._before = self._received - self._taken_last
         self._limit = most_bytes
+        self._queued = queued
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """The next reply, or the last of a transaction's.
+
+        Those before it are taken here, as each way through redis-py takes longer than all that is known of them.
+        """
+        queued, self._queued = self._queued, 0
+        if not queued:
+            return super().read_response(*arguments, **options)
+        refusal: Exception | None = None
+        for number in range(queued):
+            while (reply := self._reader.gets()) is NOT_ENOUGH_DATA:
+                self.read_from_socket()
+            if number == 0 and reply != b"OK":
+                raise LostConnection(f"a transaction did not begin: {reply!r}")
+            if isinstance(reply, Exception):
+                refusal = refusal or reply
+        last = super().read_response(*arguments, **options)
+        if isinstance(refusal, LostConnection):  # so are errors of a server that is loading
+            raise refusal
+        return refusal or last  # after a refusal, the last says no more than that there was one
 
     @property
     def reply_bytes(self) -> int:

@@ -48,6 +48,11 @@ class PartitionKeys:
         """The first entry that the scorers still needed at the last trimming; a lost group begins there."""
         return f"sg:{{{self.tag}}}:floor"
 
+    @property
+    def commit(self) -> str:
+        """What a commit remembers between its steps; nobody ever sees it, as they are one transaction."""
+        return f"sg:{{{self.tag}}}:commit"
+
     def producer(self, producer_id: str) -> str:
         """Last sequence of one producer."""
         return f"sg:{{{self.tag}}}:producer:{producer_id}"

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from core.byte_columns import bytes_of, side_by_side
-from core.channel import Packed
 from core.entry import WIRE_VERSION
 from core.model import Scores
 from core.number import json_texts, shortest, shortest_texts
@@ -75,7 +74,10 @@ class PredictionEncoder:
         result_bytes = rows.rows_each * 8 * (3 + len(self._features))
         entries = max(1, min(MAX_CALL_ENTRIES, MAX_CALL_BYTES // result_bytes))
         encode = self._alike_plain if rows.plain else self._alike_blocks
-        return [encode(rows, scored.scores, first, entries) for first in range(0, len(rows), entries)]
+        try:
+            return [encode(rows, scored.scores, first, entries) for first in range(0, len(rows), entries)]
+        except UnicodeDecodeError:  # an id that is no text, which the script's MessagePack does not know
+            return None
 
     def _plain(self, rows: RecordRows, scores: Scores) -> list[bytes]:
         """One record."""
@@ -112,8 +114,9 @@ class PredictionEncoder:
         part = slice(first, first + entries)
         ids = [entry[0] for entry in rows.entries[part]]
         shares = iter(json_texts(scores.contributions[part].reshape(-1)))
+        own_ids = None if rows.ids is None else [own_id.decode() for own_id in rows.ids[part]]
         differing: list[Sequence[str]] = [
-            [f"{self._partition}-{entry_id.decode()}-0" for entry_id in ids],
+            own_ids or [f"{self._partition}-{entry_id.decode()}-0" for entry_id in ids],
             ["1" if predicted else "0" for predicted in scores.predicted[part].tolist()],
             shortest_texts(scores.probability[part]),
             shortest_texts(scores.logit[part]),
@@ -137,15 +140,6 @@ class PredictionEncoder:
                 (scores.contributions, "<f8"),
             )
         ]
-        sizes = [column.shape[1] for column in columns]
-        if sum(sizes) <= _SMALL_RESULT_BYTES:
-            content = bytes(side_by_side(columns, len(ids)))
-            form = b"".join(b"c%d" % size for size in sizes)
-            packed = Packed(1, b"$%d\r\n%b\r\n" % (len(content), content))
-        else:
-            form = b"values"
-            headed = [piece for column in columns for piece in (b"$%d\r\n" % column.shape[1], column, b"\r\n")]
-            packed = Packed(len(columns) * len(ids), side_by_side(headed, len(ids)))
         shape = _shape(
             {
                 b"_v": WIRE_VERSION,
@@ -159,7 +153,11 @@ class PredictionEncoder:
                 b"model": self._model,
             }
         )
-        return AlikeResults(ids, 1, *shape, form, packed)
+        sizes = [column.shape[1] for column in columns]
+        if sum(sizes) > _SMALL_RESULT_BYTES:
+            return AlikeResults(ids, 1, *shape, b"values", columns)
+        form = b"".join(b"c%d" % size for size in sizes)
+        return AlikeResults(ids, 1, *shape, form, side_by_side(columns, len(ids)).tobytes())
 
     def _block(self, rows: RecordRows, scores: Scores) -> list[bytes]:
         """All rows of one block."""

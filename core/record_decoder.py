@@ -59,7 +59,7 @@ class RecordDecoder:
         """All at once, where all have the fields of the first one, and nothing is wrong with any."""
         names = entries[0].fields[::2] if entries else []
         layout = self._layouts.get(tuple(names))
-        if layout is None or layout.error is not None or not layout.bare:
+        if layout is None or layout.error is not None or (layout.is_block and not layout.bare):
             return None
         fields = [entry[1] for entry in entries]
         if [each[::2] for each in fields] != [names] * len(fields):
@@ -71,9 +71,26 @@ class RecordDecoder:
         if most_bytes > self._max_entry_bytes:
             return None
         x = decode_alike_blocks(fields, names, self.schema) if layout.is_block else _alike_plain(fields, layout)
-        if x is None:
+        rows = None if x is None else self._alike_rows(entries, fields, layout, len(x) // len(entries))
+        return None if x is None or rows is None else RecordBatch(x, rows, [])
+
+    def _alike_rows(
+        self, entries: Sequence[Entry], fields: list[list[bytes]], layout: _Layout, rows_each: int
+    ) -> AlikeRows | None:
+        """The rows with the reserved fields that the layout has; None where one has to be looked at."""
+        if layout.is_block or layout.bare:
+            return AlikeRows(entries, not layout.is_block, rows_each)
+        ids = times = labels = None
+        try:
+            if layout.id >= 0:
+                ids = [check_id(each[layout.id]) for each in fields]
+            if layout.event_time >= 0:
+                times = [parse_event_time_ms(each[layout.event_time]) for each in fields]
+            if layout.label >= 0:
+                labels = np.array([parse_label(each[layout.label], self.schema.classes) for each in fields])
+        except RecordError:
             return None
-        return RecordBatch(x, AlikeRows(entries, not layout.is_block, len(x) // len(entries)), [])
+        return AlikeRows(entries, True, 1, ids=ids, labels=labels, event_times_ms=times)
 
     def _decode_each(self, entries: Sequence[Entry]) -> RecordBatch:
         """One after the other."""

@@ -38,15 +38,28 @@ class RecordRows:
 
 
 class AlikeRows(Sequence[RecordRows]):
-    """Entries of one form that have the same number of rows, all usable, and no reserved fields.
+    """Entries of one form that have the same number of rows, all usable, and the same reserved fields.
 
     Most batches are like that. Rows follow from an entry's place, so they are made only where somebody looks.
+    Reserved fields are those of plain records, one of each an entry; blocks have none here.
     """
 
-    def __init__(self, entries: Sequence[Entry], plain: bool, rows_each: int) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        plain: bool,
+        rows_each: int,
+        *,
+        ids: Sequence[bytes] | None = None,
+        labels: Floats | None = None,
+        event_times_ms: Sequence[int] | None = None,
+    ) -> None:
         self.entries = entries
         self.plain = plain
         self.rows_each = rows_each
+        self.ids = ids
+        self.labels = labels
+        self.event_times_ms = event_times_ms
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -60,7 +73,15 @@ class AlikeRows(Sequence[RecordRows]):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         start = place * self.rows_each
-        return RecordRows(self.entries[place], self.plain, start, start + self.rows_each)
+        return RecordRows(
+            self.entries[place],
+            self.plain,
+            start,
+            start + self.rows_each,
+            ids=None if self.ids is None else (self.ids[place],),
+            labels=None if self.labels is None else self.labels[place : place + 1],
+            event_time_ms=None if self.event_times_ms is None else self.event_times_ms[place],
+        )
 
     def __iter__(self) -> Iterator[RecordRows]:
         return (self[place] for place in range(len(self)))

@@ -85,9 +85,8 @@ class Takeover:
             return GroupBatch(stream, [], {}), b""
         counts = {item[0]: int(item[3]) for item in pending if int(item[3]) < self._poison_deliveries}
         found: dict[bytes, Entry] = {}
-        for count in set(
-            counts.values()
-        ):  # claimed from oneself: reading them as history would count as a delivery
+        for count in set(counts.values()):
+            # claimed from oneself: reading them as history would count as a delivery
             ids = [entry_id for entry_id, deliveries in counts.items() if deliveries == count]
             claim = (stream, self._group, self._consumer, 0, *ids, "RETRYCOUNT", count)
             found |= {entry.id: entry for entry in entries_of(call("XCLAIM", *claim))}

@@ -35,6 +35,7 @@ class Answer:
     #: Until then (on this machine's monotonic clock) nobody else can have taken these entries over.
     alone_until_s: float = 0.0
     tried: bool = False  #: a commit was sent whose outcome is not known
+    native: bool = False  #: the commit that was sent ahead is a native one
 
     def scored_rows(self, committed: Committed) -> int:
         """Rows whose prediction was published."""

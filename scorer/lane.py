@@ -9,18 +9,23 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
+from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import NoScriptError, ResponseError
+from structlog.typing import FilteringBoundLogger
 
 from core.channel import Channel, ReplyTooLarge
 from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import streams_of
 from core.errors import GroupMissing
 from core.group_reader import group_missing, read_arguments
+from core.keys import PartitionKeys
 from core.read_size import ReadSize
 from core.scripts.commit import Committed
 from core.scripts.hold_entries import hold_entries
+from core.scripts.native_commit import NativeCommits, NotCommitted
 from core.server_errors import as_raised
 from core.takeover import GroupBatch, Takeover
 from scorer.answer import Answer
@@ -46,12 +51,14 @@ class Lane:
         Makes the answers of a batch.
     settle
         Told what each commit did.
+    taken_over
+        Told of each batch that another consumer left, before it is answered.
     """
 
     def __init__(
         self,
         connection: Connection,
-        streams: tuple[str, ...],
+        partitions: tuple[PartitionKeys, ...],
         group: str,
         consumer: str,
         takeover: Takeover,
@@ -60,21 +67,27 @@ class Lane:
         read_bytes: int,
         answers: Callable[[GroupBatch], list[Answer]],
         settle: Callable[[Answer, Committed], None],
+        taken_over: Callable[[GroupBatch], None],
+        log: FilteringBoundLogger,
     ) -> None:
         self._connection = connection
-        self.streams = streams
+        self._partitions = partitions
+        self.streams = streams = tuple(partition.records for partition in partitions)
         self._group = group
         self._consumer = consumer
         self._takeover = takeover
         self._alone_s = takeover_idle_ms / 1000
         self._answers = answers
         self._settle = settle
+        self._taken_over = taken_over
+        self._log = log
         self._size = ReadSize(read_bytes // len(streams))
         self._most_reply_bytes = REPLY_READS * read_bytes
         self._ahead: Channel | None = None  # reads and commits, sent ahead
+        self._native: NativeCommits  # on that channel
         self._aside: Channel | None = None  # commits that are waited for, while a read may be blocked
         self._sent: deque[_Read | Answer] = deque()  # whose replies are due, in this order
-        self._uncommitted: list[Answer] = []  # whose commit failed, or nobody knows
+        self._uncommitted: list[Answer] = []  # whose commit is to come, failed, or nobody knows
         self._unanswered: list[GroupBatch] = []
         self._look_back = True  # entries may be pending for this consumer that it does not know of
         self._script_known = False
@@ -98,7 +111,10 @@ class Lane:
         if self._ahead is None or self._ahead.closed:
             self._lose()
             self._ahead = self._connection.channel(self.streams[0])
-            self._script_known, self._look_back = False, True
+            self._script_known = False
+            self._native = NativeCommits(
+                self._connection, self._ahead, self._partitions, self._group, self._consumer
+            )
         if self._uncommitted or self._unanswered or self._look_back:
             self._mend()
         if not self._reading:
@@ -133,23 +149,24 @@ class Lane:
                 self._read(block_ms)
             return
 
-    def take_over(self) -> GroupBatch | None:
+    def take_over(self) -> None:
         """Answer entries that another consumer left pending for too long, if there are any now."""
         try:
             batch = self._takeover.next_batch()
         except ResponseError as error:
             raise self._failed(error) from error
         if batch is not None:
+            self._taken_over(batch)
             self._answer_now(batch)
-        return batch
 
     def finish(self) -> None:
         """Answer all that was handed out or still will be by a read under way; then read nothing more."""
-        while self._sent:
-            sent = self._sent[0]
-            for batch in self._collect():
-                self._answer(batch, sent.sent_s if isinstance(sent, _Read) else 0.0)
-        if self._uncommitted or self._unanswered:
+        with suppress(LostConnection):  # what was under way is looked for on another one
+            while self._sent:
+                sent = self._sent[0]
+                for batch in self._collect():
+                    self._answer(batch, sent.sent_s if isinstance(sent, _Read) else 0.0)
+        if self._ahead is not None and (self._uncommitted or self._unanswered or self._look_back):
             self._mend()
 
     def close(self) -> None:
@@ -179,45 +196,73 @@ class Lane:
             answer.alone_until_s = delivered_s + self._alone_s
             self._sent.append(answer)
             try:
-                answer.call.submit(self.channel, with_text=not self._script_known)
+                self._submit(answer)
             except CONNECTION_ERRORS:
                 self._lose()
                 raise
+
+    def _submit(self, answer: Answer) -> None:
+        answer.native = self._native.takes(answer.call)
+        if answer.native:
+            self._native.submit(answer.call)
+        else:
+            answer.call.submit(self.channel, with_text=not self._script_known)
             self._script_known = True
+
+    def _collect_answer(self, answer: Answer) -> Committed:
+        """What a commit did that was sent ahead."""
+        if answer.native:
+            return self._native.collect(answer.call)
+        return answer.call.collect(self.channel)
 
     def _collect(self) -> list[GroupBatch]:
         """Take the oldest reply; what it brought if it was a read's."""
         sent = self._sent[0]
+        batches: list[GroupBatch] = []
         try:
             if isinstance(sent, Answer):
-                self._settle_next(sent)
-                return []
-            reply = self.channel.collect(self._most_reply_bytes)
+                done = self._collect_answer(sent)
+            else:
+                batches = self._collect_read()
         except ReplyTooLarge:
             self._lose()
-            self._size.begin_anew()
-            self._takeover.size.begin_anew()
             return []
         except CONNECTION_ERRORS:
             self._lose()
             raise
+        except (NoScriptError, NotCommitted):
+            self._commit_instead()
+            return []
         except (ResponseError, GroupMissing) as error:
             self._sent.popleft()
             if isinstance(sent, Answer):
                 self._keep(sent)
             raise self._failed(error) from error
         self._sent.popleft()
+        if isinstance(sent, Answer):
+            self._settle(sent, done)
+        return batches
+
+    def _collect_read(self) -> list[GroupBatch]:
+        """What a read brought that was sent ahead."""
+        try:
+            reply = self.channel.collect(self._most_reply_bytes)
+        except ReplyTooLarge as error:
+            self._size.begin_anew()
+            self._takeover.size.begin_anew()
+            self._log.info("reply too large", streams=self.streams, detail=str(error))
+            raise
         return self._batches(reply)
 
-    def _settle_next(self, answer: Answer) -> None:
+    def _commit_instead(self) -> None:
+        """The oldest commit did nothing: the server forgot its scripts, or did not do it natively."""
+        answer = self._sent.popleft()
+        assert isinstance(answer, Answer)  # noqa: S101  (nothing else is answered like that)
         try:
-            done = answer.call.collect(self.channel)
-        except NoScriptError:  # the server forgot its scripts; those sent behind this one say so too
-            self._sent.popleft()
             self._commit_now(answer)
-            return
-        self._sent.popleft()
-        self._settle(answer, done)
+        except CONNECTION_ERRORS:
+            self._lose()
+            raise
 
     def _batches(self, reply: object) -> list[GroupBatch]:
         most_bytes = self.channel.reply_bytes
@@ -231,8 +276,13 @@ class Lane:
 
     def _answer_now(self, batch: GroupBatch) -> None:
         """Answer a batch and wait for it to be committed; beside the reads, of which one may be blocked."""
-        for answer in self._answers(batch):
-            self._commit_now(answer)
+        self._uncommitted += self._answers(batch)
+        self._commit_open()
+
+    def _commit_open(self) -> None:
+        while self._uncommitted:
+            self._commit_now(self._uncommitted[0])
+            self._uncommitted.pop(0)
 
     def _commit_now(self, answer: Answer) -> None:
         try:
@@ -260,9 +310,7 @@ class Lane:
         """Answer what is left of earlier trouble. Nothing is under way meanwhile."""
         try:
             self._hold()
-            while self._uncommitted:
-                self._commit_now(self._uncommitted[0])
-                self._uncommitted.pop(0)
+            self._commit_open()
             while self._unanswered:
                 self._answer_now(self._unanswered.pop(0))
             if self._look_back:
@@ -276,8 +324,11 @@ class Lane:
         Each takeover raises an entry's delivery count, so a result that cannot be written would make it poison.
         """
         for answer in self._uncommitted:
-            if self._held(answer.stream, answer.call.ids) or time.monotonic() < answer.alone_until_s:
-                answer.alone_until_s = time.monotonic() + self._alone_s
+            asked_s = time.monotonic()
+            held = self._held(answer.stream, answer.call.ids)
+            was_alone = answer.alone_until_s > 0  # whoever had taken-over entries before may still commit them
+            if was_alone and (held or time.monotonic() < answer.alone_until_s):
+                answer.alone_until_s = asked_s + self._alone_s
         for batch in self._unanswered:
             self._held(batch.stream, [entry.id for entry in batch.entries])
 
@@ -306,9 +357,9 @@ class Lane:
             sent = self._sent[0]
             try:
                 if isinstance(sent, Answer):
-                    self._settle(sent, sent.call.collect(self.channel))
+                    self._settle(sent, self._collect_answer(sent))
                 else:
-                    self._unanswered += self._batches(self.channel.collect(self._most_reply_bytes))
+                    self._unanswered += self._collect_read()
             except CONNECTION_ERRORS:
                 self._lose()
                 break
@@ -327,6 +378,7 @@ class Lane:
             if isinstance(sent, Answer):
                 self._keep(sent)
         self._unanswered.clear()  # it is pending for this consumer, with what else was handed out
+        self._look_back = True
         self.close()
 
     def _forget(self) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from core.errors import RecordError
 from core.http import Handler, Response, error_response, json_response
-from core.model import Floats
 from core.number import parse_number
 from scorer.model_watcher import ProductionModel
 
@@ -56,19 +55,19 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
         except RecordError as error:
             return error_response(400, error.detail)
         scores = model.score(x)
-        overflowing = np.flatnonzero(~np.isfinite(scores.logit))
-        if len(overflowing):
-            return error_response(400, f"record {overflowing[0]}: the logit overflows float64; check the units")
+        finite = np.isfinite(scores.logit)
+        if not finite.all():
+            return error_response(400, f"record {finite.argmin()}: the logit overflows float64; check the units")
+        features, bias, run_id = model.schema.features, model.intercept, production.run_id
         answers = [
-            PredictionAnswer(
-                int(scores.predicted[index]),
-                float(scores.probability[index]),
-                float(scores.logit[index]),
-                model.intercept,
-                _by_feature(model.schema.features, scores.contributions[index]),
-                production.run_id,
+            PredictionAnswer(predicted, probability, logit, bias, dict(zip(features, shares, strict=True)), run_id)
+            for predicted, probability, logit, shares in zip(
+                scores.predicted.tolist(),
+                scores.probability.tolist(),
+                scores.logit.tolist(),
+                scores.contributions.tolist(),
+                strict=True,
             )
-            for index in range(len(x))
         ]
         return json_response(200, answers[0] if single else answers)
 
@@ -91,7 +90,7 @@ def _decode(body: bytes) -> Any:
     a name that is sent twice is an error, as in a stream.
     """
     try:
-        return json.loads(body.decode(), object_pairs_hook=_unique, parse_int=float)
+        return _decoder.decode(body.decode())
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise RecordError(
             "bad_field", f"the body is not JSON ({error}); send an object of features, or a list of them"
@@ -104,6 +103,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         ((repeated, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise RecordError("duplicate_field", f"field {repeated!r} occurs twice; send each field once")
     return found
+
+
+#: Made once: ``json.loads`` would make one for each request.
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=float)
 
 
 def _row(record: Any, index: int, features: tuple[str, ...], single: bool) -> list[float]:
@@ -136,7 +139,3 @@ def _kind(value: object) -> str:
     """What JSON calls it."""
     kinds = {str: "text", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
     return "null" if value is None else kinds[type(value)]
-
-
-def _by_feature(features: tuple[str, ...], contributions: Floats) -> dict[str, float]:
-    return dict(zip(features, contributions.tolist(), strict=True))

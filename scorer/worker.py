@@ -51,6 +51,7 @@ class Worker:
         )
         self._current: Callable[[], ProductionModel]
         self._lanes: list[Lane] = []
+        self._taking_over = False  # there may be more to take over, which must not wait for new entries
 
     def join(self) -> None:
         """Create the group where it is missing; after a loss, what was answered before is not answered again."""
@@ -97,12 +98,14 @@ class Worker:
             Join again. What the group held will be read again.
         """
         self._current = current
+        self._taking_over = False
         troubles: list[Exception] = []
         lanes = [lane for lane in self._lanes if self._tried(partial(self._begin, lane, block_ms), troubles)]
         if len(self._lanes) == 1 and lanes:
-            lanes[0].turn(block_ms, wait=True)
+            lanes[0].turn(block_ms, wait=not self._taking_over)
             return
-        ready = wait_for_reply([lane.channel for lane in lanes], 0 if troubles else block_ms / 1000)
+        at_once = bool(troubles) or self._taking_over
+        ready = wait_for_reply([lane.channel for lane in lanes], 0 if at_once else block_ms / 1000)
         for lane in lanes:
             if lane.channel in ready:
                 self._tried(partial(lane.turn, block_ms, wait=False), troubles)
@@ -122,7 +125,7 @@ class Worker:
         )
         return Lane(
             self._connection,
-            streams,
+            tuple(partition for partition in self._partitions if partition.records in streams),
             SCORERS,
             self._consumer,
             takeover,
@@ -130,13 +133,17 @@ class Worker:
             read_bytes=settings.read_bytes,
             answers=self._answers,
             settle=self._tally.committed,
+            taken_over=self._taken_over,
+            log=self._log,
         )
 
     def _begin(self, lane: Lane, block_ms: int) -> None:
         lane.begin(block_ms)
-        batch = lane.take_over()
-        if batch is not None:
-            self._tally.taken_over(batch)
+        lane.take_over()
+
+    def _taken_over(self, batch: GroupBatch) -> None:
+        self._taking_over = True
+        self._tally.taken_over(batch)
 
     def _answers(self, batch: GroupBatch) -> list[Answer]:
         started_s = time.perf_counter()

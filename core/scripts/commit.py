@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.byte_columns import Bytes, side_by_side
 from core.channel import Channel, Packed
 from core.connection import Connection, ServerError
 from core.errors import GroupMissing
@@ -46,7 +47,12 @@ class AlikeResults:
     places: Sequence[int]  #: where the values that differ stand in ``fields``; the first field's place is 1
     own: int  #: where the entry's own id stands; 0: nowhere
     form: bytes  #: ``values``, ``texts``, or a format of Lua's struct; see commit.lua
-    values: bytes | Packed  #: the values, ``len(places)`` for each entry in turn
+    #: The values, ``len(places)`` for each entry in turn; of the form ``values`` a column (entries, bytes) each.
+    values: bytes | Sequence[Bytes]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, bytes) and any(len(column) != len(self.ids) for column in self.values):
+            raise ValueError(f"there are not {len(self.ids)} values in each column")
 
 
 class Committed(NamedTuple):
@@ -69,14 +75,14 @@ class CommitCall:
         outputs: tuple[str, ...],
         results: list[EntryResult] | AlikeResults,
     ) -> None:
-        self._source = source
-        self._group = group
-        self._packed: Packed | None = None
+        self.source = source
+        self.group = group
+        self.consumer = consumer
+        self.outputs = outputs
+        self.alike = results if isinstance(results, AlikeResults) else None
         if isinstance(results, AlikeResults):
             self.ids = results.ids
             form = _alike(results)
-            if isinstance(results.values, Packed):
-                self._packed = results.values
         else:
             self.ids = [result.id for result in results]
             form = _each(results)
@@ -86,7 +92,7 @@ class CommitCall:
     def submit(self, channel: Channel, *, with_text: bool = False) -> None:
         """Send it; ``with_text``: to a server that may not know the script."""
         script = ("EVAL", _script.text) if with_text else ("EVALSHA", _script.digest)
-        channel.submit(*script, *self._arguments, packed=self._packed)
+        channel.submit(*script, *self._arguments, packed=None if self.alike is None else _packed(self.alike))
 
     def collect(self, channel: Channel) -> Committed:
         """What it did.
@@ -101,9 +107,9 @@ class CommitCall:
             An output that cannot be written; its entry and those behind it are pending.
         """
         try:
-            return _read(channel.collect())
+            return read_reply(channel.collect())
         except ServerError as error:
-            raise _told_apart(error, self._group, self._source) from error
+            raise _told_apart(error, self.group, self.source) from error
 
 
 def commit(
@@ -130,7 +136,7 @@ def commit(
     late: frozenset[bytes] = frozenset()
     for chunk in chunks(results):
         try:
-            done = _read(_script.run(connection, (source, *outputs), (group, consumer, *_each(chunk))))
+            done = read_reply(_script.run(connection, (source, *outputs), (group, consumer, *_each(chunk))))
         except ServerError as error:
             raise _told_apart(error, group, source) from error
         committed += done.committed
@@ -154,7 +160,8 @@ def chunks(results: list[EntryResult]) -> Iterator[list[EntryResult]]:
         yield chunk
 
 
-def _read(reply: tuple[int, list[bytes], bytes]) -> Committed:
+def read_reply(reply: tuple[int, list[bytes], bytes]) -> Committed:
+    """What a commit did, as its script says it."""
     return Committed(reply[0], len(reply[1]), int(reply[2]), frozenset(reply[1]))
 
 
@@ -177,10 +184,19 @@ def _each(chunk: list[EntryResult]) -> list[bytes]:
 
 
 def _alike(results: AlikeResults) -> list[bytes]:
-    """The same for results of one shape, without values that are packed."""
+    """The same for results of one shape, without values that are sent packed."""
     numbers = (results.output, len(results.fields), len(results.places), *results.places, results.own)
     arguments = [b"alike", *(b"%d" % number for number in numbers), *results.fields]
     arguments += (_msgpack.encode([entry_id.decode() for entry_id in results.ids]), results.form)
-    if not isinstance(results.values, Packed):
+    if isinstance(results.values, bytes):
         arguments.append(results.values)
     return arguments
+
+
+def _packed(results: AlikeResults) -> Packed | None:
+    """The rest of them. Columns are copied only here, as most are sent natively."""
+    if isinstance(results.values, bytes):
+        return None
+    columns = results.values
+    headed = [piece for column in columns for piece in (b"$%d\r\n" % column.shape[1], column, b"\r\n")]
+    return Packed(len(columns) * len(results.ids), side_by_side(headed, len(results.ids)))

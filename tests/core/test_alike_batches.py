@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from core.model import LogisticModel
 from core.prediction_encoder import PredictionEncoder
 from core.record_decoder import RecordDecoder
 from core.record_encoder import encode_block
-from core.record_rows import AlikeRows, RecordBatch
+from core.record_rows import AlikeRows, RecordBatch, RecordRows
 from core.schema import Schema
 from core.scoring import ScoredBatch, score_batch
 from core.scripts.commit import AlikeResults, CommitCall, EntryResult
@@ -47,11 +48,15 @@ def plain(number: int, names: Sequence[str], texts: Sequence[str]) -> Entry:
     return Entry(b"%d-1" % number, [part.encode() for pair in zip(names, texts, strict=True) for part in pair])
 
 
+def told(rows: RecordRows) -> tuple[object, ...]:
+    """All that rows say of themselves."""
+    labels = None if rows.labels is None else rows.labels.tobytes()
+    return rows.entry, rows.plain, rows.start, rows.stop, rows.rows, rows.ids, labels, rows.event_time_ms
+
+
 def expect_same(quick: RecordBatch, slow: RecordBatch) -> None:
     assert quick.x.tobytes() == slow.x.tobytes()
-    assert [(r.entry, r.plain, r.start, r.stop, r.rows, r.ids) for r in quick.entries] == [
-        (r.entry, r.plain, r.start, r.stop, r.rows, r.ids) for r in slow.entries
-    ]
+    assert [told(rows) for rows in quick.entries] == [told(rows) for rows in slow.entries]
     assert [r.encode() for r in quick.rejections] == [r.encode() for r in slow.rejections]
 
 
@@ -116,16 +121,38 @@ def test_further_fields_are_heeded(extra: bytes) -> None:
         expect_same(decoder.decode(entries), decoder._decode_each(entries))
 
 
+RESERVED = {"_id": ["a", "\u00e9", "c" * 128], "_ts": ["0", "7", "999"], "_y": ["no", "1", ""]}
+BAD = {"_id": "", "_ts": "-1", "_y": "2"}
+
+
+@pytest.mark.parametrize("names", [("_id",), ("_ts",), ("_y",), ("_y", "_id", "_ts")])
+def test_plain_records_with_the_same_reserved_fields_decode_at_once(names: tuple[str, ...]) -> None:
+    model = make_model(2)
+    decoder = RecordDecoder(replace(model.schema, classes=("no", "yes")), MAX_BYTES)
+    fields = [*model.schema.features, *names]
+    entries = [plain(n, fields, ["1", f"{n}", *(RESERVED[name][n] for name in names)]) for n in range(3)]
+    decoder.decode(entries[:1])
+    quick = decoder.decode(entries)
+    assert isinstance(quick.entries, AlikeRows)
+    expect_same(quick, decoder._decode_each(entries))
+    for name in names:
+        spoilt = [entries[0], Entry(b"9-1", _spoilt(entries[1].fields, name.encode(), BAD[name].encode()))]
+        batch = decoder.decode(spoilt)
+        assert [(rejection.record, rejection.reason) for rejection in batch.rejections] == [(b"9-1", "bad_field")]
+        expect_same(batch, decoder._decode_each(spoilt))
+
+
 def scored(model: LogisticModel, rows: int, entries: int) -> ScoredBatch:
-    """Blocks of ``rows``, or plain records (0); probabilities from far below 1e-4 to one."""
+    """Blocks of ``rows``, or plain records (0; -1: with ids); probabilities from far below 1e-4 to one."""
     decoder = RecordDecoder(model.schema, MAX_BYTES)
     x = np.random.default_rng(7).normal(scale=20, size=(entries * max(1, rows), model.schema.width))
     batch = [
         Entry(
             b"%d-%d" % (1_700_000_000_000 + n // 12, n % 12),
             list(encode_block(x[n * rows : (n + 1) * rows], model.schema))
-            if rows
-            else plain(n, model.schema.features, [repr(value) for value in x[n].tolist()]).fields,
+            if rows > 0
+            else plain(n, model.schema.features, [repr(value) for value in x[n].tolist()]).fields
+            + ([b"_id", f"\u00e9{n}".encode()] if rows else []),
         )
         for n in range(entries)
     ]
@@ -133,7 +160,7 @@ def scored(model: LogisticModel, rows: int, entries: int) -> ScoredBatch:
     return score_batch(model, decoder.decode(batch))
 
 
-@pytest.mark.parametrize("rows", [0, 1, 5, 40])
+@pytest.mark.parametrize("rows", [-1, 0, 1, 5, 40])
 @pytest.mark.parametrize("width", [1, 7])
 def test_predictions_that_are_sent_together_are_written_as_one_by_one(
     server: Connection, keys: PipelineKeys, rows: int, width: int
@@ -155,6 +182,19 @@ def test_predictions_that_are_sent_together_are_written_as_one_by_one(
             assert call.collect(channel).committed == 30
         written.append([e.fields[:-2] for e in entries_of(server.call("XRANGE", partition.predictions, "-", "+"))])
     assert written[0] == written[1]
+
+
+def test_ids_that_are_no_text_are_sent_one_by_one() -> None:
+    model = make_model(2)
+    decoder = RecordDecoder(model.schema, MAX_BYTES)
+    fields = plain(1, model.schema.features, ["1", "2"]).fields
+    entries = [Entry(b"%d-1" % n, [*fields, b"_id", b"\xff%d" % n]) for n in range(3)]
+    decoder.decode(entries[:1])
+    batch = score_batch(model, decoder.decode(entries))
+    assert isinstance(batch.batch.entries, AlikeRows)
+    encoder = PredictionEncoder(model.schema.features, model.intercept, "run", 0)
+    assert encoder.encode_alike(batch) is None
+    assert [fields[3] for _, fields in encoder.encode(batch)] == [b"\xff0", b"\xff1", b"\xff2"]
 
 
 def _pending(server: Connection, stream: str, ids: list[bytes]) -> None:

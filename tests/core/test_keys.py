@@ -42,7 +42,7 @@ def test_no_two_keys_of_a_pipeline_are_equal() -> None:
         for name, attribute in vars(type(owner)).items()
         if isinstance(attribute, property)
     ]
-    assert len(found) == len(set(found)) == 10 + 3 * 4
+    assert len(found) == len(set(found)) == 10 + 3 * 5
 
 
 def test_all_keys_of_a_partition_share_one_hash_tag() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import pytest
+import structlog.testing
 from redis.exceptions import ConnectionError as LostConnection
 
 import scorer.lane as lane_module
@@ -22,6 +23,8 @@ from tests.scorer.streams import Streams
 
 MakeWorker = Callable[..., TurnedWorker]
 PLAIN = ("Area", "1", "MajorAxisLength", "2", "Eccentricity", "3")
+#: Rows of blocks whose results are committed by the script in the two ways that it has for blocks, and natively.
+ROWS = (4, 60, 250)
 LARGEST_ID = "18446744073709551615-18446744073709551615"
 BLOCKS = 400
 
@@ -96,11 +99,12 @@ def test_a_stop_waits_for_a_blocked_read_and_answers_what_it_brings(
     assert (streams.pending(), streams.consumers()) == (0, [])
 
 
+@pytest.mark.parametrize("rows", ROWS)
 def test_a_worker_that_paused_past_the_idle_time_answers_nothing_twice(
-    worker: TurnedWorker, make_worker: MakeWorker, streams: Streams, model_file: ModelFile
+    worker: TurnedWorker, make_worker: MakeWorker, streams: Streams, model_file: ModelFile, rows: int
 ) -> None:
     """One batch committed without its reply seen, one read ahead: another worker takes over what is open."""
-    ids = add_blocks(streams, model_file, BLOCKS)
+    ids = add_blocks(streams, model_file, BLOCKS, rows)
     worker.turn(4)
     assert held(streams) > 0
     second = make_worker(consumer="second", takeover_idle_ms=20)
@@ -110,45 +114,108 @@ def test_a_worker_that_paused_past_the_idle_time_answers_nothing_twice(
     worker.worker.leave()
     second.worker.leave()
     assert sorted(answered(streams)) == sorted(ids)
-    assert worker.scored() + second.scored() == 4 * BLOCKS
+    assert worker.scored() + second.scored() == rows * BLOCKS
     assert (streams.pending(), streams.consumers()) == (0, [])
 
 
+@pytest.mark.parametrize("rows", ROWS)
 def test_after_a_lost_connection_everything_in_flight_is_answered_at_once_and_counted_once(
-    worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile
+    worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile, rows: int
 ) -> None:
     """Nobody takes anything over here: what the lost replies handed out is found by looking back."""
-    ids = add_blocks(streams, model_file, BLOCKS)
+    ids = add_blocks(streams, model_file, BLOCKS, rows)
     lost = 0
     while len(answered(streams)) < BLOCKS:
-        worker.turn(2)
-        server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         try:
+            worker.turn(2)
+            server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             worker.turn()
         except LostConnection:
             lost += 1
+    with suppress(LostConnection):  # the last one, where a reply had come before it
+        worker.turn(2)
     worker.turn(2)
     worker.worker.leave()
     assert lost > 3
     assert sorted(answered(streams)) == sorted(ids)
-    assert worker.scored() == 4 * BLOCKS
+    assert worker.scored() == rows * BLOCKS
     assert (streams.pending(), streams.consumers()) == (0, [])
 
 
-def test_a_server_that_forgets_its_scripts_in_mid_stream_is_told_again(
-    worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile
+def test_a_stop_right_behind_a_lost_connection_leaves_nothing_open(
+    worker: TurnedWorker, streams: Streams, model_file: ModelFile
 ) -> None:
+    """What the lost read handed out is nobody else's for a long time."""
     ids = add_blocks(streams, model_file, BLOCKS)
+    worker.turn(3)
+    assert held(streams) > 0
+    before = len(answered(streams))
+    worker.lane.channel.close()
+    worker.worker.leave()
+    found = answered(streams)
+    assert sorted(found) == sorted(ids[: len(found)])
+    assert before < len(found) < BLOCKS
+    assert (streams.pending(), streams.consumers()) == (0, [])
+    assert worker.scored() == 4 * len(found)
+
+
+def test_what_was_taken_over_and_cannot_be_written_is_kept_whole(
+    make_worker: MakeWorker,
+    server: Connection,
+    streams: Streams,
+    model_file: ModelFile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever commit of a batch fails first: nothing behind it has to be taken over once more."""
+    monkeypatch.setattr("core.scripts.commit.MAX_CALL_ENTRIES", 1)
+    dead = make_worker(consumer="dead")
+    ids = add_blocks(streams, model_file, 4)
+    server.call("XREADGROUP", "GROUP", "scorers", "dead", "STREAMS", streams.partition.records, ">")
+    dead.close()
+    worker = make_worker(consumer="heir", takeover_idle_ms=200)
+    server.call("SET", streams.partition.predictions, "somebody's")
+    while held(streams, "heir") < 4:
+        with suppress(ServerError):
+            worker.turn()
+    for _ in range(3):
+        with pytest.raises(ServerError, match="move it aside"):
+            worker.turn()
+    server.call("DEL", streams.partition.predictions)
+    monkeypatch.setattr(worker.lane._takeover, "next_batch", lambda: None)
+    worker.turn(2)
+    worker.worker.leave()
+    assert sorted(answered(streams)) == sorted(ids)
+    assert (streams.pending(), "heir" in streams.consumers()) == (0, False)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_server_that_forgets_its_scripts_in_mid_stream_is_told_again(
+    worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile, rows: int
+) -> None:
+    ids = add_blocks(streams, model_file, BLOCKS, rows)
     while len(answered(streams)) < BLOCKS:
         worker.turn(2)
         server.call("SCRIPT", "FLUSH")
     worker.worker.leave()
     assert sorted(answered(streams)) == sorted(ids)
-    assert worker.scored() == 4 * BLOCKS
+    assert worker.scored() == rows * BLOCKS
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_large_results_and_no_others_are_committed_natively(
+    worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile, rows: int
+) -> None:
+    add_blocks(streams, model_file, BLOCKS, rows)
+    worker.turn()
+    server.call("CONFIG", "RESETSTAT")
+    worker.turn(10)
+    natively = b"cmdstat_multi:" in server.call("INFO", "commandstats")
+    assert natively == (rows == max(ROWS))
+    worker.worker.leave()
 
 
 @pytest.mark.parametrize("trouble", ["wrong type", "exhausted"])
-@pytest.mark.parametrize("rows", [1, 60])
+@pytest.mark.parametrize("rows", [1, *ROWS[1:]])
 def test_results_that_cannot_be_written_are_kept_and_nothing_new_is_read_until_it_is_mended(
     worker: TurnedWorker, server: Connection, streams: Streams, model_file: ModelFile, trouble: str, rows: int
 ) -> None:
@@ -178,23 +245,25 @@ def test_results_that_cannot_be_written_are_kept_and_nothing_new_is_read_until_i
     assert (streams.pending(), streams.consumers()) == (0, [])
 
 
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("command", ["xadd", "xack"])
 def test_a_worker_that_may_not_write_keeps_its_entries_and_goes_on_once_it_may(
-    make_worker: MakeWorker, server: Connection, streams: Streams, model_file: ModelFile
+    make_worker: MakeWorker, server: Connection, streams: Streams, model_file: ModelFile, rows: int, command: str
 ) -> None:
     user, word = f"u{secrets.token_hex(4)}", secrets.token_hex(8)
     server.call("ACL", "SETUSER", user, "on", f">{word}", "~*", "+@all")
-    ids = add_blocks(streams, model_file, BLOCKS)
+    ids = add_blocks(streams, model_file, BLOCKS, rows)
     try:
         with Connection(server.url.replace("redis://", f"redis://{user}:{word}@")) as limited:
             worker = make_worker(connection=limited, read_bytes=4_000)
             worker.turn(3)
-            server.call("ACL", "SETUSER", user, "-xadd")
+            server.call("ACL", "SETUSER", user, f"-{command}")
             for _ in range(4):
                 with pytest.raises(RedisError):
                     worker.turn(3)
             assert len(answered(streams)) + streams.pending() < BLOCKS
             assert streams.pending() > 0
-            server.call("ACL", "SETUSER", user, "+xadd")
+            server.call("ACL", "SETUSER", user, f"+{command}")
             while len(answered(streams)) < BLOCKS:
                 worker.turn()
             worker.worker.leave()
@@ -274,8 +343,10 @@ def test_blocks_right_behind_small_records_do_not_fill_the_memory(
     worker = make_worker(read_bytes=read_bytes)
     small = streams.connection.pipeline([("XADD", streams.partition.records, "*", *PLAIN)] * 3_000)
     large = add_blocks(streams, model_file, 60, 4_000)  # of 96 kB
-    while len(streams.predictions()) < len(small) + len(large):
-        worker.turn()
+    with structlog.testing.capture_logs() as logs:
+        while len(streams.predictions()) < len(small) + len(large):
+            worker.turn()
+    assert any(line["event"] == "reply too large" for line in logs)
     worker.worker.leave()
     assert sorted(answered(streams)) == sorted([*small, *large])
     assert any(isinstance(prediction, PredictionBlock) for prediction in streams.predictions())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,14 +24,9 @@ from scorer.worker import Worker
 from tests.scorer.conftest import FIRST_RUN, StartScorer
 from tests.scorer.scorer_process import Scorer, get
 from tests.scorer.streams import Streams
+from tests.servers import free_port
 
 PLAIN = ("Area", "1", "MajorAxisLength", "2", "Eccentricity", "3")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class OwnServer:
@@ -40,7 +34,7 @@ class OwnServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self._server: ValkeyServer | None = None
 
