@@ -16,7 +16,7 @@ import waitress.server
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from core.errors import UsageError
 
@@ -108,6 +108,21 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         super().execute()
 
 
+class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
+    """Answers a request with one packet where waitress sends two: a tenth of the time of a prediction."""
+
+    wrote_header: bool
+
+    def write(self, data: bytes) -> None:
+        """Send the head, and the body behind it."""
+        if self.wrote_header or not self.has_body or not data or self.content_length != len(data):
+            super().write(data)
+            return
+        self.content_bytes_written = len(data)
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header = True
+
+
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no types
     """Refuses heads that waitress would stumble over, or that a proxy before it may read in another way."""
 
@@ -127,6 +142,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """
 
     parser_class = _Parser
+    task_class = _Task
     error_task_class = _ErrorTask
     _began_s = 0.0
     _will_close = False
