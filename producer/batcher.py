@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.errors import DataError
 from core.model import Floats
 from core.record_encoder import encode_block
 from core.schema import Schema
@@ -51,6 +52,12 @@ def pack_blocks(
             event_time_ms,
             None if labels is None else labels[part],
         )
+
+
+def check_batching(batch_rows: int, linger_ms: float) -> None:
+    """Raise DataError where batches cannot be of ``batch_rows`` rows, or wait ``linger_ms`` for company."""
+    if batch_rows < 1 or linger_ms < 0:
+        raise DataError(f"batch_rows is {batch_rows} and linger_ms {linger_ms}; choose at least 1 and at least 0")
 
 
 class Batcher:

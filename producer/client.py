@@ -20,7 +20,7 @@ from core.required_groups import required_groups
 from core.schema import Schema
 from core.settings import Settings
 from producer.backlog import BacklogGroups, DeliveryLimits
-from producer.batcher import Batcher, pack_blocks
+from producer.batcher import Batcher, check_batching, pack_blocks
 from producer.delivery import Delivery
 from producer.durability import Durability, checked_durability
 from producer.labels import Label, label_fields, pack_labels
@@ -112,10 +112,7 @@ class Producer:
         settings: Settings | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        if batch_rows < 1 or linger_ms < 0:
-            raise DataError(
-                f"batch_rows is {batch_rows} and linger_ms {linger_ms}; choose at least 1 and at least 0"
-            )
+        check_batching(batch_rows, linger_ms)
         if partition_by not in {"id", "turn"}:
             raise SettingsError(f"partition_by is {partition_by!r}; choose id or turn")
         agreed_settings = settings or Settings(pipeline=pipeline, partitions=partitions)

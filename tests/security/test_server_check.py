@@ -60,7 +60,9 @@ def test_a_policy_that_does_nothing_yet_is_warned_of(server: Connection) -> None
 
 def test_a_full_server_that_evicts_nothing_is_fine(server: Connection) -> None:
     server.call("CONFIG", "SET", "maxmemory", LIMIT)
-    Producer(server.url, PIPELINE).close()
+    with Producer(server.url, PIPELINE) as producer:
+        producer.send({"a": 1.0})
+    assert producer.sent_records == 1
 
 
 def test_a_user_who_may_not_send_info_is_told_so_once_and_served(any_program: str, tmp_path: Path) -> None:
