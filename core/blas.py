@@ -1,4 +1,4 @@
-"""One BLAS thread: scoring uses no matrix product, and a pool of threads costs memory in every worker."""
+"""One BLAS thread: the matrices here are small, and a pool of threads costs memory, and time, in every worker."""
 
 from __future__ import annotations
 

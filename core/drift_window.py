@@ -1,4 +1,4 @@
-"""One closed window of the drift stream, and the retrain event that a confirmed drift writes."""
+"""One closed window of the drift stream, the alarm in it, and the retrain event that an alarm writes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,44 @@ from typing import Literal
 
 import msgspec
 
-#: ``insufficient``: too few records for a verdict; ``recovering``: within the bounds, in an open episode.
+#: ``insufficient``: too few records for a verdict; ``drift``: an alarm in this window; ``recovering``: none, in an
+#: open episode.
 WindowState = Literal["insufficient", "ok", "drift", "recovering"]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one detector says at the end of a window."""
+
+    detector: str
+    statistic: float  #: at its largest among the records since the window before
+    threshold: float  #: that belongs to the budget
+    alarm: bool  #: it was exceeded
+    calm: bool  #: the statistic gives no hint of a drift
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict of the detector that alarmed: made once, shown by gauge, drift stream, retrain event and log.
+
+    The suspected change is the detector's estimate of where the drift began. The figures in training standard
+    deviations are means over the records from there to the alarm.
+    """
+
+    detector: str
+    statistic: float
+    threshold: float
+    effect: float  #: size of the shift of the feature that is blamed first, in training standard deviations
+    shift: dict[str, float]  #: shift of the mean by feature, in training standard deviations
+    blame: list[str]  #: features by their part in the alarm, the largest first
+    record: str  #: id of the record at which it alarmed
+    entry: str  #: its entry id
+    first: str  #: id of the first suspected record
+    since: str  #: its entry id
+    since_partition: int = 0  #: its partition
+    since_row: int = 0  #: its number in the entry
+    records: int  #: from the first suspected one to the one at which it alarmed
+    window: int  #: that ended with the alarm, or in which it was
+    model: str  #: run whose reference judged
+    sentence: str  #: the alarm in words
 
 
 class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +54,7 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     window: int
     state: WindowState
-    detector: str
+    detector: str  #: whose score and threshold stand here; those of the others are in ``readings``
     score: float  #: mean |z_shift| over the features that vary
     threshold: float
     n: int  #: records in the window
@@ -33,6 +69,9 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     blame: list[str]  #: features by size of their shift, the largest first
     constant_changed: dict[str, int]  #: records that left the only value seen in training, by feature
     episode: int | None = None  #: window that opened the episode, while one is open
+    alarmed: list[str] = []  #: detectors that alarmed in the open episode
+    alarm: Alarm | None = None
+    readings: list[Reading] = []  #: one a detector
 
 
 #: Why production may be asked to change.
@@ -40,15 +79,22 @@ RetrainReason = Literal["drift", "scheduled", "manual", "label_drift"]
 
 
 class RetrainEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to train anew."""
+    """A request to train anew; after an alarm, with what that says."""
 
     reason: RetrainReason
     model: str | None = None  #: run that was in production
     window: int | None = None
     episode: int | None = None
     since: str | None = None  #: entry id of the first suspected record
-    first: str | None = None  #: id of the first suspected record
-    score: float | None = None
+    since_partition: int | None = None  #: its partition
+    since_row: int | None = None  #: its number in the entry
+    first: str | None = None  #: its id
+    records: int | None = None  #: from that one to the one at which the detector alarmed
+    detector: str | None = None
+    statistic: float | None = None
+    score: float | None = None  #: the statistic, under the name that readers of older events know
     threshold: float | None = None
+    effect: float | None = None  #: see :class:`Alarm`
     blame: list[str] | None = None
-    z: dict[str, float] | None = None
+    z: dict[str, float] | None = None  #: the alarm's ``shift``
+    sentence: str | None = None

@@ -6,6 +6,7 @@
     ├── UsageError                what a person asked for cannot be done; commands print it and exit with 2
     │   ├── SettingsError         an unknown key, or a value that does not fit
     │   ├── DataError             a file of rows that cannot be used
+    │   │   └── ReferenceDrifts   training rows that change in their own course
     │   └── ServerUnavailable     no Redis where one is needed
     ├── SchemaError               feature or class names that break the rules
     ├── ModelFileError            model bytes that are not a whole, known model file
@@ -20,6 +21,8 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class StreamgaugeError(Exception):
@@ -36,6 +39,18 @@ class SettingsError(UsageError):
 
 class DataError(UsageError):
     """A file of rows that cannot be used."""
+
+
+class ReferenceDrifts(DataError):
+    """Training rows that change in their own course, so that nothing can be judged against them.
+
+    ``before`` and ``after`` are the numbers of the rows before the change and from it on.
+    """
+
+    def __init__(self, message: str, before: Sequence[int], after: Sequence[int]) -> None:
+        super().__init__(message)
+        self.before = before
+        self.after = after
 
 
 class ServerUnavailable(UsageError):

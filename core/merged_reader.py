@@ -1,4 +1,4 @@
-"""Read all partitions in one replayable order, from positions that the reader's owner keeps."""
+"""Read all partitions, and the labels, in one replayable order, from positions that the reader's owner keeps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from core.keys import PartitionKeys
 from core.read_size import ReadSize
 from core.stream_waiter import StreamWaiter
 
+#: Stands for the labels stream where a partition's number does: of equal ids its entries come after all records.
+LABELS = 2**31
+
 
 @dataclass(frozen=True)
 class PlacedEntry:
-    """An entry with the partition it came from."""
+    """An entry with the partition it came from, :data:`LABELS` for one of the labels stream."""
 
     partition: int
     id: EntryId
     entry: Entry
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is of the labels stream."""
+        return self.partition == LABELS
 
 
 @dataclass(frozen=True)
@@ -31,20 +39,23 @@ class MergedRead:
 
 
 class MergedReader:
-    """Merges partitions by (entry id, partition).
+    """Merges partitions, and the labels stream if it is given, by (entry id, partition).
 
-    Where there are several partitions, or several clocks, an entry is handed out only up to the watermark: the
-    servers' time taken before the read, of the clock that is furthest behind. Later entries of the other
-    partitions cannot come before it. What lies beyond is held here, and its partition is read on when nothing of
-    it is held any more.
+    Where there are several streams, or several clocks, an entry is handed out only up to the watermark: the
+    servers' time taken before the read, of the clock that is furthest behind. Later entries of the other streams
+    cannot come before it. What lies beyond is held here, and its stream is read on when nothing of it is held any
+    more. How many entries are asked for adapts to each stream by itself: one that is silent, or heavy, does not
+    slow the others down.
 
     Parameters
     ----------
     clocks
         Further keys whose servers' time counts: those of what the owner compares with the entries.
     skew_ms
-        How far the watermark stays behind on a cluster, where a partition may move to a server whose clock is
+        How far the watermark stays behind on a cluster, where a stream may move to a server whose clock is
         behind that of the last one.
+    labels
+        The labels stream, to be merged too.
     """
 
     def __init__(
@@ -54,16 +65,19 @@ class MergedReader:
         read_bytes: int,
         clocks: tuple[str, ...] = (),
         skew_ms: int = 0,
+        labels: str | None = None,
     ) -> None:
         self._connection = connection
-        self._partitions = partitions
-        self._sizes = {partition.number: ReadSize(read_bytes) for partition in partitions}
-        self._clocks = (*(partition.records for partition in partitions), *clocks)
+        self._streams = {partition.number: partition.records for partition in partitions}
+        if labels is not None:
+            self._streams[LABELS] = labels
+        self._sizes = {number: ReadSize(read_bytes) for number in self._streams}
+        self._clocks = (*self._streams.values(), *clocks)
         self._skew_ms = 0 if connection.one_clock else skew_ms
-        self._limited = len(partitions) > 1 or not connection.one_clock
+        self._limited = len(self._streams) > 1 or not connection.one_clock
         self._waiter = StreamWaiter(connection)
-        self._after = {partition.number: ORIGIN for partition in partitions}  # what was read, held ones too
-        self._held: dict[int, list[PlacedEntry]] = {partition.number: [] for partition in partitions}
+        self._after = dict.fromkeys(self._streams, ORIGIN)  # what was read, held ones too
+        self._held: dict[int, list[PlacedEntry]] = {number: [] for number in self._streams}
 
     def seek(self, partition: int, after: EntryId) -> None:
         """Continue behind ``after``."""
@@ -72,35 +86,36 @@ class MergedReader:
 
     def read(self, block_ms: int) -> MergedRead:
         """The next entries, waiting for the first at most ``block_ms``."""
-        together = len(self._connection.groups([partition.records for partition in self._partitions])) == 1
-        read = self._read(block_ms, together)
-        if not together and not read.entries and not any(self._held.values()):
-            after = {partition.records: str(self._after[partition.number]) for partition in self._partitions}
-            self._waiter.wait(after, block_ms)
-            read = self._read(block_ms, together)
-        return read
+        read = self._read(block_ms)
+        if read.entries or any(self._held.values()):
+            return read
+        if len(self._connection.groups(list(self._streams.values()))) == 1:
+            return self._read(block_ms, wait=True)
+        after = {stream: str(self._after[number]) for number, stream in self._streams.items()}
+        self._waiter.wait(after, block_ms)
+        return self._read(block_ms)
 
     def close(self) -> None:
         """Close the sockets of this reader's own."""
         self._waiter.close()
 
-    def _read(self, block_ms: int, together: bool) -> MergedRead:
-        """The next entries; only one read of all partitions ``together`` waits for the first."""
+    def _read(self, block_ms: int, *, wait: bool = False) -> MergedRead:
+        """The next entries; with ``wait``, where nothing is held, one read of all streams waits for the first."""
         watermark_ms = self._connection.earliest_now_ms(self._clocks) - 1 - self._skew_ms
         started_s = time.monotonic()
-        wanted = [partition for partition in self._partitions if not self._held[partition.number]]
-        # one COUNT asks for as many of each stream, so the heaviest decides
-        count = min((self._sizes[partition.number].entries for partition in wanted), default=0)
-        by_stream = self._next_entries(wanted, count, block_ms, together)
+        counts = {number: self._sizes[number].entries for number in self._streams if not self._held[number]}
+        if wait:  # one COUNT asks for as many of each stream, so the heaviest decides
+            counts = dict.fromkeys(counts, min(counts.values()))
+        by_stream = self._first_entries(counts, block_ms) if wait else self._next_entries(counts)
         limit = EntryId(watermark_ms, 2**64 - 1)
-        for partition in self._partitions:
-            held = self._held[partition.number]
-            entries = by_stream.get(partition.records.encode(), [])
-            more = bool(held) or len(entries) >= count  # perhaps, behind them
-            held += [PlacedEntry(partition.number, parse_entry_id(entry.id), entry) for entry in entries]
+        for number, stream in self._streams.items():
+            held = self._held[number]
+            entries = by_stream.get(stream.encode(), [])
+            more = bool(held) or len(entries) >= counts[number]  # perhaps, behind them
+            held += [PlacedEntry(number, parse_entry_id(entry.id), entry) for entry in entries]
             if entries:
-                self._after[partition.number] = held[-1].id
-                self._sizes[partition.number].learn(entries)
+                self._after[number] = held[-1].id
+                self._sizes[number].learn(entries)
             if more:
                 watermark_ms = min(watermark_ms, held[-1].id.ms - 1)
                 limit = min(limit, held[-1].id)
@@ -115,27 +130,24 @@ class MergedReader:
             _wait_for(min(ahead) - watermark_ms, started_s, block_ms)
         return MergedRead(ready, watermark_ms)
 
-    def _next_entries(
-        self, wanted: list[PartitionKeys], count: int, block_ms: int, together: bool
-    ) -> dict[bytes, list[Entry]]:
-        """Entries by stream; while some are held of other partitions, there is no wait."""
-        if together and wanted:
-            everything = len(wanted) == len(self._partitions)
-            wait = ("BLOCK", max(1, min(block_ms, MAX_BLOCK_MS))) if everything else ()
-            return streams_of(self._connection.call(*self._read_command(wanted, count, *wait)))
+    def _next_entries(self, counts: dict[int, int]) -> dict[bytes, list[Entry]]:
+        """Entries by stream, at most so many of each, without waiting."""
         found: dict[bytes, list[Entry]] = {}
-        for reply in self._connection.pipeline([self._read_command([partition], count) for partition in wanted]):
+        for reply in self._connection.pipeline([self._read_command({n: count}) for n, count in counts.items()]):
             if isinstance(reply, Exception):
                 raise reply
             found |= streams_of(reply)
         return found
 
-    def _read_command(
-        self, partitions: list[PartitionKeys], count: int, *wait: str | int
-    ) -> tuple[str | int, ...]:
-        streams = [partition.records for partition in partitions]
-        positions = [str(self._after[partition.number]) for partition in partitions]
-        return ("XREAD", "COUNT", count, *wait, "STREAMS", *streams, *positions)
+    def _first_entries(self, counts: dict[int, int], block_ms: int) -> dict[bytes, list[Entry]]:
+        """Entries by stream, waiting until there is one."""
+        wait = ("BLOCK", max(1, min(block_ms, MAX_BLOCK_MS)))
+        return streams_of(self._connection.call(*self._read_command(counts, *wait)))
+
+    def _read_command(self, counts: dict[int, int], *wait: str | int) -> tuple[str | int, ...]:
+        streams = [self._streams[number] for number in counts]
+        positions = [str(self._after[number]) for number in counts]
+        return ("XREAD", "COUNT", next(iter(counts.values())), *wait, "STREAMS", *streams, *positions)
 
 
 def _id_of(placed: PlacedEntry) -> EntryId:

@@ -1,4 +1,4 @@
-"""The model file: a model and the profile of its training rows as one ``npz``, read without pickle.
+"""The model file: a model, the profile of its training rows and their drift reference, one ``npz`` without pickle.
 
 Equal models give equal bytes: members in a fixed order, stored uncompressed, with a fixed date.
 """
@@ -18,6 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.concept_reference import ConceptReference, concept_reference_of
+from core.drift.reference import ARRAYS as DRIFT_ARRAYS
+from core.drift.reference import DriftReference, read_reference
 from core.drift_null import TAILS
 from core.errors import ModelFileError, SchemaError
 from core.model import LogisticModel
@@ -26,7 +29,7 @@ from core.profile import TrainingProfile
 from core.schema import Schema
 
 #: Version of the file's layout; a reader refuses any other.
-FORMAT = 1
+FORMAT = 2
 #: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
 MAX_BYTES = 64 * 1024 * 1024
 #: Its members are listed in less than a kilobyte.
@@ -34,7 +37,17 @@ MAX_DIRECTORY_BYTES = 4096
 #: The last record of a zip file, and the length of the one that may stand before it in a large one.
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR_BYTES = 20
-_ARRAYS = ("coefficients", "center", "scale", "mean", "standard_deviation", "correlation", "null_quantiles")
+_ARRAYS = (
+    "coefficients",
+    "center",
+    "scale",
+    "mean",
+    "standard_deviation",
+    "correlation",
+    "null_quantiles",
+    *DRIFT_ARRAYS,
+    "concept",
+)
 _FLOATS = np.dtype("<f8")
 _BYTES = np.dtype(np.uint8)
 
@@ -49,14 +62,20 @@ class _Header(msgspec.Struct, frozen=True):
     intercept: float
     profile_rows: int
     profile_seed: int
+    # absent in older versions, which are refused by their number
+    drift_rows: int = 0
+    drift_seed: int = 0
+    drift_known_truth: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """A model with the profile that its records are judged against."""
+    """A model with all that its records are judged against."""
 
     model: LogisticModel
     profile: TrainingProfile
+    drift: DriftReference
+    concept: ConceptReference
 
     @cached_property
     def encoded(self) -> bytes:
@@ -70,6 +89,9 @@ class ModelFile:
             float(model.intercept),
             profile.rows,
             profile.seed,
+            self.drift.rows,
+            self.drift.seed,
+            self.drift.known_truth,
         )
         arrays: dict[str, NDArray[np.generic]] = {
             "header": np.frombuffer(msgspec.json.encode(header), dtype=np.uint8),
@@ -80,6 +102,8 @@ class ModelFile:
             "standard_deviation": profile.standard_deviation.astype(_FLOATS),
             "correlation": profile.correlation.astype(_FLOATS),
             "null_quantiles": profile.null_quantiles.astype(_FLOATS),
+            **{name: array.astype(_FLOATS) for name, array in self.drift.arrays().items()},
+            "concept": self.concept.values.astype(_FLOATS),
         }
         return encode_npz(arrays)
 
@@ -116,6 +140,8 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
         raise ModelFileError(
             f"this is not a whole model file ({type(error).__name__}); fit again or roll back"
         ) from error
+    if not arrays and header.format < FORMAT:
+        raise ModelFileError(f"model file format {header.format} is older than this program; fit the model again")
     if not arrays:
         raise ModelFileError(
             f"model file format {header.format} of kind {header.kind!r} is not known here; upgrade streamgauge"
@@ -123,9 +149,10 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
     try:
         schema = Schema(header.features, header.classes)
         model = LogisticModel(schema, arrays["coefficients"], header.intercept, arrays["center"], arrays["scale"])
+        concept = concept_reference_of(arrays["concept"])
     except SchemaError as error:
         raise ModelFileError(f"the model file contradicts itself: {error}") from error
-    loaded = ModelFile(model, _profile(header, arrays))
+    loaded = ModelFile(model, _profile(header, arrays), _drift(header, arrays), concept)
     loaded.__dict__["encoded"] = data
     return loaded
 
@@ -170,3 +197,18 @@ def _profile(header: _Header, arrays: dict[str, NDArray[Any]]) -> TrainingProfil
     return TrainingProfile(
         header.features, header.profile_rows, mean, deviation, correlation, quantiles, header.profile_seed
     )
+
+
+def _drift(header: _Header, arrays: dict[str, NDArray[Any]]) -> DriftReference:
+    try:
+        return read_reference(
+            arrays,
+            header.drift_rows,
+            header.drift_seed,
+            len(header.features),
+            known_truth=header.drift_known_truth,
+        )
+    except ValueError as error:
+        raise ModelFileError(
+            f"the model file's drift reference cannot be used ({error}); fit the model again"
+        ) from error

@@ -20,6 +20,8 @@ from core.keys import PipelineKeys
 
 #: Prefix of environment variables.
 ENVIRONMENT_PREFIX = "STREAMGAUGE_"
+#: Smallest number of records to a false alarm: thresholds are found at run lengths of some thousand.
+LEAST_BUDGET = 1_000
 #: The settings file, looked for in the working directory.
 FILE_NAME = "streamgauge.toml"
 
@@ -59,9 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slide_records: int | None = None  #: unset: tumbling windows (slide = window)
     window_limit_s: float = 60.0  #: a window closes by then, counted from its first record
     window_min_records: int = 50  #: fewer give no verdict
-    window_false_alarm_rate: float = 0.01
-    confirm_windows: int = 2  #: m of ...
-    confirm_of_windows: int = 3  #: ... k windows in drift confirm an episode
+    false_alarm_records: int = 100_000  #: one false alarm in so many records, all detectors together
+    label_false_alarm_records: int = 10_000  #: the same for labels, in labelled records
+    tolerated_unusable_share: float = 0.01  #: of records that cannot be used, before that is an alarm
+    recovery_windows: int = 3  #: an episode ends after so many calm windows in a row
     retrain_cooldown_s: float = 60.0
     sample_share: float = 1.0  #: share of records kept for training, chosen by a hash of the record id
 
@@ -88,19 +91,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"window_records is {self.window_records} and slide_records {self.slide}; "
                 "choose a slide that divides the window"
             )
-        if self.confirm_windows > self.confirm_of_windows:
-            raise SettingsError(
-                f"confirm_windows is {self.confirm_windows} of {self.confirm_of_windows} (confirm_of_windows); "
-                "choose no more than that"
-            )
         if self.window_min_records > self.window_records:
             raise SettingsError(
                 f"window_min_records is {self.window_min_records} and window_records {self.window_records}; "
                 "no window would ever have a verdict, choose no more than that"
-            )
-        if not 0.0001 <= self.window_false_alarm_rate <= 0.5:  # the tails of core/drift_null.py
-            raise SettingsError(
-                f"window_false_alarm_rate is {self.window_false_alarm_rate}; choose a value from 0.0001 to 0.5"
             )
         if not 0 <= self.sample_share <= 1:
             raise SettingsError(f"sample_share is {self.sample_share}; choose 0 to 1")
@@ -108,7 +102,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             value = getattr(self, name)
             if value not in choices:
                 raise SettingsError(f"{name} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
+        self._check_alarms()
         self._check_names()
+
+    def _check_alarms(self) -> None:
+        for name in _BUDGETS:
+            value = getattr(self, name)
+            if value < LEAST_BUDGET:
+                raise SettingsError(f"{name} is {value}; choose {LEAST_BUDGET} or more")
+        if not 0 < self.tolerated_unusable_share < 1:
+            raise SettingsError(
+                f"tolerated_unusable_share is {self.tolerated_unusable_share}; choose a value between 0 and 1"
+            )
 
     def _check_names(self) -> None:
         keys = self.keys  # checks the pipeline's
@@ -158,8 +163,7 @@ _POSITIVE = (
     "slide_records",
     "window_limit_s",
     "window_min_records",
-    "confirm_windows",
-    "confirm_of_windows",
+    "recovery_windows",
     "retrain_every_s",
     "min_labelled_rows",
     "inverse_l2",
@@ -168,6 +172,13 @@ _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "durability": ("server", "fsync", "replica"),
     "solver": ("newton", "gradient_descent"),
+}
+_BUDGETS = ("false_alarm_records", "label_false_alarm_records")
+#: Settings that are gone, and what takes their place.
+_SUCCESSORS = {
+    "window_false_alarm_rate": "false_alarm_records (one false alarm in so many records)",
+    "confirm_windows": "false_alarm_records (one false alarm in so many records)",
+    "confirm_of_windows": "recovery_windows (calm windows in a row that end an episode)",
 }
 _NOT_NEGATIVE = ("cluster_skew_ms", "retrain_cooldown_s", "seed")
 
@@ -208,6 +219,8 @@ def load_settings(
 def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, Any], where: str) -> None:
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     for name, value in given.items():
+        if name in _SUCCESSORS:
+            raise SettingsError(f"setting {name!r} {where} is gone; remove it and set {_SUCCESSORS[name]}")
         if name not in kinds:
             close = get_close_matches(name, kinds, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those there are"

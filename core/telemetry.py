@@ -67,7 +67,9 @@ class Telemetry:
         self.drift_score = self._gauge("drift_score", "Mean absolute z shift of the newest window.")
         self.drift_threshold = self._gauge("drift_threshold", "Threshold of the newest window's drift score.")
         self.feature_z_shift = self._gauge("feature_z_shift", "Shift of a feature in training SDs.", "feature")
-        self.drift_alert = self._gauge("drift_alert", "1 while a drift episode is open.", "detector")
+        self.drift_alert = self._gauge(
+            "drift_alert", "1 for a detector that alarmed in the open episode.", "detector"
+        )
         self.drift_windows = self._counter("drift_windows", "Windows closed, by state.", "state")
         self.prediction_probability_mean = self._gauge(
             "prediction_probability_mean", "Mean probability of class 1 in the newest window."

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
-from core.drift_window import DriftWindow
+from core.drift_window import Alarm, DriftWindow
 from core.stream_lag import StreamLag
 from core.telemetry import Telemetry
+from monitor.detectors.panel import DETECTORS
 from monitor.window_engine import ClosedWindow
 
 #: Features named in a log line.
@@ -39,6 +40,7 @@ class Display:
         self._telemetry = telemetry
         self._log = log
         self._z_shift = _Series(telemetry.feature_z_shift)
+        self._alert = _Series(telemetry.drift_alert)
         self._lag = _Series(telemetry.stream_lag_entries)
         self._pending = _Series(telemetry.stream_pending_entries)
         self._oldest = _Series(telemetry.oldest_unread_seconds)
@@ -53,21 +55,34 @@ class Display:
         self.show_window(drift)
         if closed.retrain is not None:
             self._telemetry.retrain_events.labels(pipeline, closed.retrain.reason).inc()
-            self._log.warning(
-                "drift confirmed",
-                window=drift.window,
-                score=drift.score,
-                threshold=drift.threshold,
-                blame=drift.blame[:BLAMED],
-                since=closed.retrain.since,
-                first=closed.retrain.first,
-                model=drift.model,
-            )
+        if drift.alarm is not None:
+            self._log_alarm(drift.alarm, drift.episode, retrain=closed.retrain is not None)
+
+    def _log_alarm(self, alarm: Alarm, episode: int | None, *, retrain: bool) -> None:
+        # of a lasting drift there is an alarm a window: only what opens the episode or asks wakes anybody
+        say = self._log.warning if retrain or episode == alarm.window else self._log.info
+        say(
+            "alarm",
+            says=alarm.sentence,
+            detector=alarm.detector,
+            statistic=alarm.statistic,
+            threshold=alarm.threshold,
+            effect=alarm.effect,
+            blame=alarm.blame[:BLAMED],
+            record=alarm.record,
+            first=alarm.first,
+            since=alarm.since,
+            window=alarm.window,
+            model=alarm.model,
+            episode=episode,
+            retrain=retrain,
+        )
 
     def show_window(self, drift: DriftWindow) -> None:
-        """Gauges of the newest window, whoever closed it; without a verdict only whether an episode is open."""
+        """Gauges of the newest window, whoever closed it; without a verdict only which detectors alarmed."""
         telemetry, pipeline = self._telemetry, self._telemetry.pipeline
-        telemetry.drift_alert.labels(pipeline, drift.detector).set(drift.episode is not None)
+        names = dict.fromkeys([*DETECTORS, *drift.alarmed])  # one that a later version knows is shown too
+        self._alert.show({(pipeline, name): float(name in drift.alarmed) for name in names})
         if drift.state == "insufficient":
             return
         telemetry.drift_score.labels(pipeline).set(drift.score)

@@ -1,37 +1,40 @@
-"""Episodes: drift that is confirmed once, asks for one retraining, and ends."""
+"""Episodes: a drift that is noticed once, asks for one retraining, and ends."""
 
 from __future__ import annotations
 
 import msgspec
 
-from core.drift_window import WindowState
+from core.drift_window import Alarm, WindowState
 
 
 class JudgedWindow(msgspec.Struct, frozen=True):
-    """What the confirmation rule remembers of a window."""
+    """What the rule looks at of a window."""
 
     window: int
-    drifted: bool  #: outside the bounds
-    calm: bool  #: well inside them; see ``monitor.detectors.headline.CALM_TAIL``
-    first: str  #: id of its first record
-    first_entry: str
+    alarm: Alarm | None
+    alarmed: list[str]  #: every detector that alarmed in it
+    asks_retraining: bool  #: training mends what the alarm is about
+    enough: bool  #: it holds records enough for a verdict
+    calm: bool  #: no detector gives a hint of a drift
 
 
 class Episode(msgspec.Struct, frozen=True):
     """An open episode."""
 
-    number: int  #: window that confirmed it
+    number: int  #: window that opened it
     first: str  #: first suspected record
     since: str  #: its entry id
     model: str
+    alarmed: list[str]  #: detectors that alarmed in it, in the order in which they did
+    asked: bool  #: it has written its retrain event
 
 
 class EpisodeState(msgspec.Struct, frozen=True):
     """The rule's memory; part of the monitor's state."""
 
-    recent: list[JudgedWindow] = []
     episode: Episode | None = None
-    last_opened_ms: int | None = None
+    calm_windows: int = 0  #: of the open episode, in a row until now
+    last_asked_ms: int | None = None  #: when the newest retrain event was written, by entry ids
 
 
 class EpisodeStep(msgspec.Struct, frozen=True):
@@ -39,39 +42,71 @@ class EpisodeStep(msgspec.Struct, frozen=True):
 
     state: EpisodeState
     window_state: WindowState
-    opened: Episode | None  #: the episode that this window confirmed
+    asks: Episode | None  #: the episode for which this window asks for a retraining
 
 
 class EpisodeRule(msgspec.Struct, frozen=True):
-    """Confirmed by m of the last k windows, then silent for a cooldown; a pure function of its inputs."""
+    """An alarm opens an episode, calm windows end it; a pure function of its inputs."""
 
-    confirm_windows: int  #: m
-    confirm_of_windows: int  #: k
-    cooldown_ms: int
+    recovery_windows: int
+    cooldown_ms: int  #: shortest time between two retrain events
 
-    def step(self, state: EpisodeState, judged: JudgedWindow, model: str, end_ms: int) -> EpisodeStep:
-        """Take one window with a verdict into account.
+    def step(self, state: EpisodeState, judged: JudgedWindow, end_ms: int) -> EpisodeStep:
+        """Take one window into account, which ended at ``end_ms`` by the ids of its entries.
 
-        A drifting window opens an episode if m of the last k drift. The first suspected record is the first one of
-        the first drifting window among them. An episode ends when all of the last k windows are calm, which is
-        more than not drifting: a lasting shift near the threshold does not end its episode at every dip. A
-        promotion ends it too (see :meth:`rearm`).
+        An alarm opens an episode and asks for one retraining. Within the cooldown it does neither: its window is
+        in drift, and what goes on drifting opens an episode with the first alarm behind the cooldown. An alarm
+        that no training mends opens an episode whenever it comes, and asks for nothing; the first other alarm in
+        such an episode asks, if the cooldown is over. An episode ends after so many calm windows in a row, where
+        windows with too few records do not count, or with a promotion (see :meth:`rearm`). Calm is more than free
+        of alarms: a lasting shift near the thresholds does not end its episode at every dip.
         """
-        recent = [*state.recent, judged][-self.confirm_of_windows :]
-        drifting = [window for window in recent if window.drifted]
-        episode, opened, last_opened_ms = state.episode, None, state.last_opened_ms
-        if episode is not None:
-            if len(recent) == self.confirm_of_windows and all(window.calm for window in recent):
-                episode = None
-        elif judged.drifted and len(drifting) >= self.confirm_windows and self._cool(state, end_ms):
-            episode = opened = Episode(judged.window, drifting[0].first, drifting[0].first_entry, model)
-            last_opened_ms = end_ms
-        window_state: WindowState = "drift" if judged.drifted else "recovering" if episode is not None else "ok"
-        return EpisodeStep(EpisodeState(recent, episode, last_opened_ms), window_state, opened)
+        episode, calm_windows, last_asked_ms = state.episode, 0, state.last_asked_ms
+        asks = False
+        if judged.alarm is not None:
+            asks = judged.asks_retraining and self._cool(state, end_ms) and not (episode and episode.asked)
+            if episode is None and (asks or not judged.asks_retraining):
+                alarm = judged.alarm
+                episode = Episode(judged.window, alarm.first, alarm.since, alarm.model, [], asked=False)
+            if episode is not None:
+                alarmed = list(dict.fromkeys([*episode.alarmed, *judged.alarmed]))
+                episode = msgspec.structs.replace(episode, alarmed=alarmed, asked=episode.asked or asks)
+            last_asked_ms = end_ms if asks else last_asked_ms
+        elif episode is not None:
+            calm_windows = _counted(state.calm_windows, judged)
+            if calm_windows >= self.recovery_windows:
+                episode, calm_windows = None, 0
+        return EpisodeStep(
+            EpisodeState(episode, calm_windows, last_asked_ms),
+            _window_state(judged, is_open=episode is not None),
+            episode if asks else None,
+        )
 
     def rearm(self, state: EpisodeState) -> EpisodeState:
         """A new model is in production: its windows are judged afresh."""
-        return EpisodeState([], None, state.last_opened_ms)
+        return EpisodeState(last_asked_ms=state.last_asked_ms)
+
+    def cuts(self, state: EpisodeState, start_ms: int) -> bool:
+        """Whether an alarm ends the pane that begins at ``start_ms``, so that what it leads to need not wait.
+
+        In an episode and within the cooldown it leads to nothing, and a lasting drift would make many small
+        windows.
+        """
+        return state.episode is None and self._cool(state, start_ms)
 
     def _cool(self, state: EpisodeState, end_ms: int) -> bool:
-        return state.last_opened_ms is None or end_ms - state.last_opened_ms >= self.cooldown_ms
+        return state.last_asked_ms is None or end_ms - state.last_asked_ms >= self.cooldown_ms
+
+
+def _counted(calm_windows: int, judged: JudgedWindow) -> int:
+    if not judged.enough:
+        return calm_windows
+    return calm_windows + 1 if judged.calm else 0
+
+
+def _window_state(judged: JudgedWindow, *, is_open: bool) -> WindowState:
+    if judged.alarm is not None:
+        return "drift"
+    if not judged.enough:
+        return "insufficient"
+    return "recovering" if is_open else "ok"

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ from core.record_rows import RecordRows
 from core.sample_block import is_sampled
 from core.scoring import score_batch
 from monitor.state import Position
+from monitor.trail import EXACT_RECORDS, Run
 
+#: Why a record without one of the features is refused.
+MISSING = "missing_feature"
 #: Ids larger than int64 exist where a client gives its own; the sampled rows' positions end here.
 LARGEST_INT64 = 2**63 - 1
 _UNLABELLED = [float("nan")]
@@ -33,6 +37,13 @@ class SampledRows:
     y: Floats  #: (n,)
     ids: list[bytes]
     positions: NDArray[np.int64]  #: (n, 4) entry ms, entry seq, row, partition
+
+
+class Unusable(NamedTuple):
+    """Records that no window can use."""
+
+    skipped: int
+    missing: int  #: those of them that lack a feature
 
 
 class RecordRun:
@@ -54,7 +65,8 @@ class RecordRun:
         by_entry = {id(rows.entry): rows for rows in scored.batch.entries}
         self._rows: list[RecordRows | None] = [by_entry.get(id(item.entry)) for item in placed]
         self.x, self.probability = scored.batch.x, scored.scores.probability
-        self._refused = {id(refused.entry) for refused in scored.batch.rejections if refused.entry is not None}
+        refused = [item for item in scored.batch.rejections if item.entry is not None]
+        self._refused = {id(item.entry): item.reason for item in refused}
         self.stops: list[int] = []
         position = 0
         for rows in self._rows:
@@ -116,20 +128,38 @@ class RecordRun:
             np.column_stack([np.array(column, dtype=np.int64)[kept] for column in (ms, seq, numbers, partitions)]),
         )
 
-    def skipped(self, index: int, start: int, stop: int | None = None) -> int:
+    def runs(self, start: int, stop: int) -> list[Run]:
+        """Where rows ``start`` to ``stop`` stand; no more than the trail keeps, the last ones."""
+        start = max(start, stop - EXACT_RECORDS)
+        found: list[Run] = []
+        index = self.entry_of(start)
+        while start < stop:
+            item, rows = self.placed[index], self._rows[index]
+            index += 1
+            if rows is None:
+                continue
+            part = slice(start - rows.start, min(stop, rows.stop) - rows.start)
+            own = list(range(part.start, part.stop)) if rows.rows is None else rows.rows[part].tolist()
+            ids = None if rows.ids is None else list(rows.ids[part])
+            found.append(Run(item.partition, item.id.ms, item.id.seq, own, ids))
+            start += len(own)
+        return found
+
+    def unusable(self, index: int, start: int, stop: int | None = None) -> Unusable:
         """Records ``start`` to ``stop`` (None: the last) of an entry that could not be used.
 
         An entry that is unusable as a whole counts once.
         """
         rows, item = self._rows[index], self.placed[index]
-        if id(item.entry.fields) in self._refused:
-            return 1
+        reason = self._refused.get(id(item.entry.fields))
+        if reason is not None:
+            return Unusable(1, int(reason == MISSING))
         if rows is not None and rows.rows is None:
-            return 0
+            return Unusable(0, 0)
         if stop is None:
             stop = int(field_map(item.entry.fields)[b"_n"])
         usable = 0 if rows is None or rows.rows is None else ((start <= rows.rows) & (rows.rows < stop)).sum()
-        return stop - start - int(usable)
+        return Unusable(stop - start - int(usable), 0)  # a block has every feature
 
     def _held(self, row: int) -> RecordRows:
         rows = self._rows[self.entry_of(row)]

@@ -30,6 +30,7 @@ from monitor.poison import PoisonGuard
 from monitor.publication import write_window
 from monitor.state import MonitorState
 from monitor.stored_state import load_state
+from monitor.trail import Trail
 from monitor.window_engine import ClosedWindow, WindowEngine
 
 #: Port where http_port is unset.
@@ -104,11 +105,16 @@ class Monitor(Service):
 
     def _load(self) -> bool:
         """Continue from the stored state; False while there is no model to judge by."""
-        state, incarnation = load_state(self._connection, self._keys)
+        state, incarnation, converted = load_state(self._connection, self._keys)
         if self._incarnation not in {b"", incarnation}:
             self.log.warning("the stored state is gone; beginning anew", window=state.window, before=self._window)
             self.start()
         self._incarnation = incarnation
+        if converted:
+            self.log.warning(
+                "the stored state is of an older version; windows go on from its positions, detectors begin anew",
+                window=state.window,
+            )
         self._timeline.reread()
         if not self._timeline.known():
             self._obstacle = _NO_MODEL
@@ -134,7 +140,7 @@ class Monitor(Service):
 
     def _with_position(self, state: MonitorState, partition: PartitionKeys) -> MonitorState:
         """The state with a position in this partition: the stored one, or the beginning of a new stream."""
-        position, episode = state.positions.get(partition.number), state.episode
+        position, episode, trail = state.positions.get(partition.number), state.episode, state.trail
         last = None if position is None else made_anew(self._connection, partition, position.entry_id)
         if position is not None and last is None:
             return state
@@ -145,10 +151,11 @@ class Monitor(Service):
                 position=str(position.entry_id),
                 last=str(last),
             )
-            # a cooldown counts by ids, and would last until the new ones get to where the old ones were
-            episode = msgspec.structs.replace(episode, last_opened_ms=None)
+            # a cooldown counts by ids, and would last until the new ones get to where the old ones were; and no
+            # new record would come behind a suspected one of the old stream
+            episode, trail = msgspec.structs.replace(episode, last_asked_ms=None), Trail()
         positions = {**state.positions, partition.number: first_position(self._connection, partition)}
-        return msgspec.structs.replace(state, positions=positions, episode=episode)
+        return msgspec.structs.replace(state, positions=positions, episode=episode, trail=trail)
 
     def _read_on(self) -> None:
         engine, guard, reader = self._engine, self._guard, self._reader

@@ -6,11 +6,16 @@ import msgspec
 
 from core.entry import EntryId
 from core.errors import StreamError
+from monitor.drift_engine import EngineState
 from monitor.episode import EpisodeState
-from monitor.pane import PaneSums
+from monitor.trail import Span, Trail
 
 #: Version of the layout; an older monitor refuses a newer state instead of misreading it.
-VERSION = 1
+VERSION = 2
+#: The first layout was JSON, whose first byte no msgpack map has.
+_JSON_VERSION, _JSON_BEGINS = 1, b"{"
+#: No monitor lives to count so far, and a few more still fit 64 bits.
+_UNCOUNTABLE = 2**62
 #: ``row`` of an entry of which nothing is left.
 WHOLE = -1
 
@@ -39,11 +44,13 @@ class MonitorState(msgspec.Struct, frozen=True):
 
     version: int = VERSION
     window: int = 0
-    slide: int = 0  #: records a pane; panes of another size are dropped
+    slide: int = 0  #: records a pane; what was made of panes of another size is dropped
     model: str = ""  #: run that judged the panes
     positions: dict[int, Position] = {}
-    panes: list[PaneSums] = []  #: closed panes that the next window still holds
+    spans: list[Span] = []  #: of closed panes that the next window still holds
     episode: EpisodeState = EpisodeState()
+    trail: Trail = Trail()
+    engine: EngineState | None = None  #: the detectors'; None: they begin
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -52,13 +59,23 @@ class _Version(msgspec.Struct, frozen=True):
     version: int
 
 
+class _JsonState(msgspec.Struct, frozen=True):
+    """What is taken over of a state of the first version."""
+
+    window: int
+    positions: dict[int, Position]
+
+
 def encode_state(state: MonitorState) -> bytes:
-    """The state as JSON; floats read back to the bit."""
-    return msgspec.json.encode(state)
+    """The state as msgpack; floats and arrays read back to the bit."""
+    return msgspec.msgpack.encode(state)
 
 
 def decode_state(data: bytes | None) -> MonitorState:
     """Read a state; None is the beginning.
+
+    Of a state of the first version the window's number and the positions are taken over; detectors, panes and
+    episode begin anew.
 
     Raises
     ------
@@ -68,24 +85,45 @@ def decode_state(data: bytes | None) -> MonitorState:
     if data is None:
         return MonitorState()
     try:
-        version = msgspec.json.decode(data, type=_Version).version
-        if version != VERSION:
-            raise StreamError(f"the monitor's state has version {version}, not {VERSION}; upgrade this monitor")
-        state = msgspec.json.decode(data, type=MonitorState)
+        state = _decode_json(data) if is_first_layout(data) else _decode(data)
         _check(state)
     except (msgspec.MsgspecError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         raise StreamError(f"the monitor's state cannot be read ({error}); delete its key to begin anew") from error
     return state
 
 
+def is_first_layout(data: bytes | None) -> bool:
+    """Whether a stored state is of the first version, of which not everything is taken over."""
+    return data is not None and data[:1] == _JSON_BEGINS
+
+
+def _decode(data: bytes) -> MonitorState:
+    _check_version(msgspec.msgpack.decode(data, type=_Version).version, VERSION)
+    return msgspec.msgpack.decode(data, type=MonitorState)
+
+
+def _decode_json(data: bytes) -> MonitorState:
+    _check_version(msgspec.json.decode(data, type=_Version).version, _JSON_VERSION)
+    older = msgspec.json.decode(data, type=_JsonState)
+    return MonitorState(window=older.window, positions=older.positions)
+
+
+def _check_version(version: int, expected: int) -> None:
+    if version != expected:
+        raise StreamError(f"the monitor's state has version {version}, not {VERSION}; upgrade this monitor")
+
+
 def _check(state: MonitorState) -> None:
     """Raise ValueError for values that no monitor writes: they would fail at a record, over and over."""
-    if state.window < 0:
-        raise ValueError(f"window is {state.window}")
+    counts = {"window": state.window, "calm_windows": state.episode.calm_windows, "records": state.trail.records}
+    if state.engine is not None:
+        counts["seen"] = state.engine.seen
+    for name, count in counts.items():
+        if not 0 <= count < _UNCOUNTABLE:
+            raise ValueError(f"{name} is {count}")
     for number, position in state.positions.items():
-        fits = all(0 <= part < 2**64 for part in (position.ms, position.seq, position.entries))
+        fits = all(0 <= part < 2**64 for part in (position.ms, position.seq))
+        fits = fits and 0 <= position.entries < _UNCOUNTABLE
         if number < 0 or not fits or not WHOLE <= position.row < 2**31:
             raise ValueError(f"the position in partition {number} is {position}")
-    counts = [count for pane in state.panes for count in (pane.n, pane.skipped, *pane.constant_changed)]
-    if not all(0 <= count < 2**63 for count in counts):
-        raise ValueError("a pane counts what cannot be counted")
+    state.trail.check()

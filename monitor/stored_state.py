@@ -9,7 +9,7 @@ from core.connection import Connection
 from core.errors import StreamError
 from core.keys import PipelineKeys
 from core.number import shown
-from monitor.state import MonitorState, decode_state
+from monitor.state import MonitorState, decode_state, is_first_layout
 
 #: Field of the monitor's hash, random and made with it: after a flush the window's number alone could agree again.
 INCARNATION = "incarnation"
@@ -20,6 +20,7 @@ class StoredState(NamedTuple):
 
     state: MonitorState
     incarnation: bytes
+    converted: bool  #: it was of the first layout: number and positions stand, the detectors begin anew
 
 
 def load_state(connection: Connection, keys: PipelineKeys) -> StoredState:
@@ -41,4 +42,4 @@ def load_state(connection: Connection, keys: PipelineKeys) -> StoredState:
             f"the monitor's state is of window {state.window} but its number is {shown(window or b'none')}; "
             f"delete {keys.monitor} to begin anew"
         )
-    return StoredState(state, bytes(incarnation))
+    return StoredState(state, bytes(incarnation), is_first_layout(data))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 
+from core.blas import use_one_thread
+
 
 def main() -> None:
     """Entry point of the console script."""
+    use_one_thread()
     from redis.exceptions import RedisError  # noqa: PLC0415  (the command's help need not wait for it)
 
     from core.errors import StreamgaugeError  # noqa: PLC0415  (as above)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streamgauge import __version__
-from streamgauge.commands import data, groups, models, partitions, repair, running
+from streamgauge.commands import data, drift, groups, models, partitions, repair, running
 
 app = typer.Typer(
     name="streamgauge",
@@ -39,6 +39,7 @@ for command in (
     data.produce,
     data.labels,
     data.predictions,
+    drift.drift,
     models.fit,
     models.runs,
     models.promote,

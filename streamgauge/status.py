@@ -118,6 +118,10 @@ def show_status(console: Console, status: Status) -> None:
         f"{drift.n} records, most shifted {escape(printable(', '.join(drift.blame[:3])))}",
         style=style,
     )
+    if drift.alarm is not None:
+        console.print(f"  {printable(drift.alarm.sentence)}", style=style, markup=False)
+    elif drift.alarmed:
+        console.print(f"  in this episode alarmed: {escape(printable(', '.join(drift.alarmed)))}", style=style)
 
 
 def _newest_rejections(connection: Connection, partition: PartitionKeys) -> list[Refused]:

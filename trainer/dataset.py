@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.connection import Connection
-from core.entry import ORIGIN, Entry, EntryId, entries_of, parse_entry_id
+from core.entry import Entry, EntryId, entries_of, parse_entry_id
 from core.keys import PipelineKeys
+from core.label_entry import decode_label_entry
 from core.model import Floats
 from core.read_size import ReadSize
+from core.record_place import RecordPlace
 from core.retention import SAMPLES
 from core.sample_block import SampleBlock, decode_sample_block, is_sampled
 from core.schema import Schema
 from core.settings import Settings
-from trainer.label_entry import decode_label_entry
 from trainer.label_memory import MAX_WAITING_LABELS, Label, SpentIds, WaitingLabels
 from trainer.label_memory import Labels as LabelsOfId
 from trainer.table import Labels
@@ -36,6 +37,8 @@ MAX_ROWS = 100_000
 MAX_VALUE_BYTES = 256 * 1024 * 1024
 
 Positions = NDArray[np.int64]
+#: Before every record.
+_FIRST = RecordPlace(0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,12 @@ class LabelledRows:
     ids: list[bytes]
     positions: Positions  #: (n, 4): entry id as ms and seq, row, partition
     rows_seen: int  #: rows from the same point on, labelled or not
+
+    def tail(self, first: int) -> LabelledRows:
+        """The rows from number ``first`` on; how many were seen is told as if the same share had labels."""
+        kept = slice(first, None)
+        seen = round(self.rows_seen * len(self.y[kept]) / max(1, len(self.y)))
+        return LabelledRows(self.x[kept], self.y[kept], self.ids[kept], self.positions[kept], seen)
 
     @property
     def coverage(self) -> float:
@@ -63,10 +72,12 @@ class _Chunk:
     usable: bool  #: of the wanted schema; others only tell that a label has found its record
     y: Floats  #: (n,) 0, 1 or nan: as joined
 
-    def since(self, start: EntryId) -> NDArray[np.bool_]:
+    def since(self, start: RecordPlace) -> NDArray[np.bool_]:
         """(n,) rows at or behind ``start``."""
-        ms, seq = self.block.positions[:, 0], self.block.positions[:, 1]
-        after: NDArray[np.bool_] = (ms > start.ms) | ((ms == start.ms) & (seq >= start.seq))
+        ms, seq, row, partition = self.block.positions.T
+        after: NDArray[np.bool_] = row >= start.row
+        for column, value in ((partition, start.partition), (seq, start.seq), (ms, start.ms)):
+            after = (column > value) | ((column == value) & after)
         return after
 
 
@@ -115,13 +126,13 @@ class Dataset:
             self._add_labels(entry)
         self._evict()
 
-    def labelled(self, since: EntryId | None = None) -> LabelledRows:
-        """The labelled rows from entry id ``since`` on (None: all), in stream order, each row once."""
+    def labelled(self, since: RecordPlace | None = None) -> LabelledRows:
+        """The labelled rows from the record ``since`` on (None: all), in stream order, each row once."""
         seen = 0
         parts: list[tuple[_Chunk, NDArray[np.intp]]] = []
         for chunk in self._chunks:
             if chunk.usable:
-                wanted = chunk.since(since or ORIGIN)
+                wanted = chunk.since(since or _FIRST)
                 seen += int(wanted.sum())
                 parts.append((chunk, np.flatnonzero(wanted & ~np.isnan(chunk.y))))
         x = np.concatenate([np.empty((0, self.schema.width)), *(chunk.block.x[rows] for chunk, rows in parts)])
@@ -143,10 +154,10 @@ class Dataset:
             seen,
         )
 
-    def labelled_count(self, since: EntryId | None = None) -> int:
+    def labelled_count(self, since: RecordPlace | None = None) -> int:
         """How many rows :meth:`labelled` would have, without gathering them."""
         return sum(
-            int((chunk.since(since or ORIGIN) & ~np.isnan(chunk.y)).sum())
+            int((chunk.since(since or _FIRST) & ~np.isnan(chunk.y)).sum())
             for chunk in self._chunks
             if chunk.usable
         )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.concept_reference import fit_concept_reference
 from core.errors import DataError
 from core.miniflow import MODEL_ARTIFACT, MiniFlow, Parameter
 from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import TrainingProfile, profile_rows
+from trainer.drift_reference import drift_reference
 from trainer.evaluation import Evaluation, evaluate
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
 from trainer.loss import reported_probability
@@ -87,16 +89,28 @@ class FittedModel:
         )
 
 
-def fit(table: Table, *, seed: int, solver: Solver = DEFAULT_SOLVER, split: Split | None = None) -> FittedModel:
+def fit(
+    table: Table,
+    *,
+    seed: int,
+    solver: Solver = DEFAULT_SOLVER,
+    split: Split | None = None,
+    ordered: bool = True,
+    blocks: int | None = None,
+) -> FittedModel:
     """Train on one part of ``table`` and judge on the other; equal arguments give equal bytes.
 
-    Without ``split``, a stratified fifth is held out by ``seed``. Scaler and profile see the training rows alone.
+    Without ``split``, a stratified fifth is held out by ``seed``. Scaler, profile and drift reference see the
+    training rows alone. Their order counts, as that of time, unless ``ordered`` is False; ``blocks`` is as in
+    :func:`trainer.drift_reference.drift_reference`.
 
     Raises
     ------
     DataError
         Training rows of one class or in which no feature varies, an empty holdout, or values that are not finite
         or too large to standardise.
+    ReferenceDrifts
+        Ordered training rows that change in their own course.
     """
     _check_values(table)
     split = stratified_split(table.y, seed) if split is None else split
@@ -112,8 +126,10 @@ def fit(table: Table, *, seed: int, solver: Solver = DEFAULT_SOLVER, split: Spli
     problem = Problem(profile.standardise(x), y, profile.standardise(holdout.x), holdout.y)
     solution = solver.solve(problem, seed)
     model = _model(table, profile, solution)
+    reference = drift_reference(model, profile, x, y, split.train if ordered else None, seed, blocks)
+    concept = fit_concept_reference(model.score(holdout.x).logit, holdout.y)
     return FittedModel(
-        file=ModelFile(model, profile),
+        file=ModelFile(model, profile, reference, concept),
         solution=solution,
         solver=solver,
         seed=seed,

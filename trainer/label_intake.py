@@ -11,6 +11,7 @@ from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
 from core.errors import GroupMissing, RecordError
 from core.group_reader import GroupReader
 from core.keys import TRAINERS, PipelineKeys
+from core.label_entry import block_fields, decode_label_entry, set_aside, unmatched_fields
 from core.number import shown
 from core.retention import LABELS, UNMATCHED
 from core.sample_block import is_sampled
@@ -20,7 +21,6 @@ from core.scripts.trim import trim
 from core.settings import Settings
 from core.takeover import GroupBatch
 from trainer.dataset import Dataset, StreamCursor
-from trainer.label_entry import block_fields, decode_label_entry, set_aside, unmatched_fields
 
 #: Label entries looked at in one call, so that a flood of labels does not hold up an event.
 TAKE_ENTRIES = 10_000

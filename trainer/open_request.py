@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from core.connection import Connection, ServerError
 from core.drift_window import DriftWindow, RetrainEvent
-from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
+from core.entry import Entry, entries_of, field_map, parse_entry_id
 from core.errors import GroupMissing, RecordError
 from core.fields import decode_fields
 from core.keys import TRAINERS, PipelineKeys
 from core.number import shown
+from core.record_place import RecordPlace, place_of
 
+#: Why the monitor asks: the records drift, or the labels say that the model's probabilities hold no more.
+DRIFTS = frozenset({"drift", "label_drift"})
 #: How far back the newest drift event is looked for, behind scheduled and manual ones.
 LOOK_BACK_EVENTS = 50
 #: A refused candidate is tried again when there are more labelled rows by this factor.
@@ -27,7 +30,7 @@ class RetrainRequest:
     deliveries: int
 
     @property
-    def since(self) -> EntryId | None:
+    def since(self) -> RecordPlace | None:
         """The first suspected record, where the event names one."""
         return since_of(self.event)
 
@@ -40,14 +43,14 @@ class OpenRequest:
     event: RetrainEvent
 
     @property
-    def since(self) -> EntryId | None:
+    def since(self) -> RecordPlace | None:
         """The first suspected record, where the event names one."""
         return since_of(self.event)
 
 
-def since_of(event: RetrainEvent) -> EntryId | None:
+def since_of(event: RetrainEvent) -> RecordPlace | None:
     """The first suspected record of a checked event, where it names one."""
-    return None if event.since is None else parse_entry_id(event.since)
+    return None if event.since is None else place_of(event.since, event.since_partition, event.since_row)
 
 
 def read_event(entry: Entry) -> RetrainEvent:
@@ -70,7 +73,7 @@ def read_event(entry: Entry) -> RetrainEvent:
 
 
 def find_open_request(connection: Connection, keys: PipelineKeys, production: str) -> OpenRequest | None:
-    """The newest drift event, where it was answered without a promotion and its episode is still open.
+    """The newest event of a drift, where it was answered without a promotion and its episode is still open.
 
     It is derived from the streams alone, so it survives a restart and passes to another trainer: the event's model
     is still production, the group has acknowledged it, and the newest window belongs to the same episode.
@@ -115,7 +118,7 @@ def _newest_drift_event(connection: Connection, keys: PipelineKeys) -> OpenReque
             event = read_event(entry)
         except RecordError:
             continue
-        if event.reason == "drift":
+        if event.reason in DRIFTS:
             return OpenRequest(entry, event)
     return None
 

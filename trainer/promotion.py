@@ -26,11 +26,11 @@ def judge(
     Parameters
     ----------
     candidate_log_loss, production_log_loss
-        Both on the same judged rows: after a feature drift the newest labelled rows, held out by time; else the
-        validation rows. None where nothing is in production yet: then the first valid candidate is promoted.
+        Both on the same judged rows: after a drift the newest labelled rows, held out by time; else the validation
+        rows. None where nothing is in production yet: then the first valid candidate is promoted.
     fixed_holdout
-        Both on production's own holdout, for scheduled, manual and label-drift runs: there the candidate must not
-        be significantly worse. None after a feature drift, when the old holdout shows a world that has passed.
+        Both on production's own holdout, for scheduled and manual runs: there the candidate must not be
+        significantly worse. None after a drift of features or labels, when it shows a world that has passed.
     """
     if not math.isfinite(candidate_log_loss):
         return Verdict(False, "The candidate has no finite log-loss on the judged rows, so it is not valid.")

@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 
 from core.drift_window import RetrainEvent
-from core.entry import EntryId, parse_entry_id
-from core.errors import ModelFileError, UnknownRun
+from core.errors import ModelFileError, ReferenceDrifts, UnknownRun
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
+from core.record_place import RecordPlace, place_of
 from trainer.dataset import LabelledRows
 from trainer.evaluation import Evaluation, PairedComparison, evaluate, paired_comparison
 from trainer.fit import FittedModel, fit, log_run, probability
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
+from trainer.open_request import DRIFTS
 from trainer.promotion import judge
 from trainer.solvers.base import Solver
 from trainer.split import newest_split
@@ -77,9 +78,10 @@ def retrain(
 ) -> Retraining:
     """Train on the older four fifths of ``rows``, judge on the newest fifth; deterministic.
 
-    Time splits, because the newest rows are what the model will meet. After a feature drift production's own
-    holdout shows a world that has passed, so it is reported and not judged; in every other run the candidate must
-    not be significantly worse there.
+    Time splits, because the newest rows are what the model will meet. After a drift production's own holdout shows
+    a world that has passed, so it is reported and not judged: other records after a feature drift, and after a
+    change of concept other outcomes of the same records, on which the old model is better the truer the change is.
+    In every other run the candidate must not be significantly worse there.
 
     Parameters
     ----------
@@ -109,12 +111,24 @@ def retrain(
                 f"All {len(labels)} {part} rows are of class {schema.classes[labels[0]]!r}; both are needed.",
             )
     table = Table(schema.features, rows.x, rows.y, schema.classes)
-    fitted = fit(table, seed=seed, solver=solver, split=split)
+    try:
+        fitted = fit(table, seed=seed, solver=solver, split=split)
+    except ReferenceDrifts as error:
+        return _with_settled_rows(
+            error,
+            event,
+            rows,
+            production,
+            fixed_holdout,
+            min_labelled_rows=min_labelled_rows,
+            seed=seed,
+            solver=solver,
+        )
     judged = duel(fitted.file, production, fitted.holdout)
     old_holdout = None
     if fixed_holdout is not None and fixed_holdout.x.shape[1] == schema.width and len(fixed_holdout.y):
         old_holdout = duel(fitted.file, production, fixed_holdout)
-    fixed = old_holdout.difference if old_holdout is not None and event.reason != "drift" else None
+    fixed = old_holdout.difference if old_holdout is not None and event.reason not in DRIFTS else None
     verdict = judge(judged.candidate.log_loss, judged.production.log_loss, fixed)
     return Retraining(
         "candidate" if verdict.promote else "refused",
@@ -122,6 +136,35 @@ def retrain(
         fitted,
         judged,
         old_holdout,
+    )
+
+
+def _with_settled_rows(
+    error: ReferenceDrifts,
+    event: RetrainEvent,
+    rows: LabelledRows,
+    production: ModelFile,
+    fixed_holdout: Holdout | None,
+    *,
+    min_labelled_rows: int,
+    seed: int,
+    solver: Solver,
+) -> Retraining:
+    """Train on what came after the rows had changed, as behind a ramp; refused while there is too little of it."""
+    first = min(error.after)
+    enough = len(rows.y) - first >= max(min_labelled_rows, 2)
+    if not enough or max(error.before) > first:  # rows stored by class have a change in one of them
+        return Retraining(
+            "refused", f"{str(error).split(';')[0].capitalize()}; a later attempt will have more rows."
+        )
+    return retrain(
+        event,
+        rows.tail(first),
+        production,
+        fixed_holdout,
+        min_labelled_rows=min_labelled_rows,
+        seed=seed,
+        solver=solver,
     )
 
 
@@ -155,11 +198,16 @@ def own_holdout(miniflow: MiniFlow, run_id: str) -> Holdout | None:
         return None
 
 
-def own_since(miniflow: MiniFlow, run_id: str) -> EntryId | None:
-    """From which entry id on a run took its rows, or None where it took all, is not here or is damaged."""
+def own_since(miniflow: MiniFlow, run_id: str) -> RecordPlace | None:
+    """From which record on a run took its rows, or None where it took all, is not here or is damaged."""
     try:
-        since = miniflow.run(run_id).params.get("since")
-        return parse_entry_id(since) if isinstance(since, str) else None
+        params = miniflow.run(run_id).params
+        since, partition, row = (params.get(name) for name in ("since", "since_partition", "since_row"))
+        if not isinstance(since, str):
+            return None
+        return place_of(
+            since, partition if isinstance(partition, int) else None, row if isinstance(row, int) else None
+        )
     except (UnknownRun, ValueError):
         return None
 

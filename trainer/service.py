@@ -15,6 +15,7 @@ from core.errors import GroupMissing, RecordError, ServerUnavailable, StreamErro
 from core.file_registry import FileRegistry
 from core.group_reader import GroupReader, consumer_name
 from core.keys import TRAINERS
+from core.label_entry import set_aside, unmatched_fields
 from core.miniflow import MiniFlow
 from core.model_file import ModelFile
 from core.pipeline_config import PipelineConfig, agree_again
@@ -26,7 +27,6 @@ from core.settings import Settings
 from trainer.answer import Answer, Answering, answered_events
 from trainer.attempt import claim_request, last_attempt
 from trainer.dataset import Dataset
-from trainer.label_entry import set_aside, unmatched_fields
 from trainer.label_intake import LabelIntake
 from trainer.open_request import OpenRequest, RetrainRequest, due_again, find_open_request, holder, read_event
 from trainer.schedule import schedule_retrain

@@ -9,6 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from core.concept_reference import fit_concept_reference
+from core.drift.reference import fit_reference
+from core.drift.reference_rows import ReferenceRows
 from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import profile_rows
@@ -151,4 +154,9 @@ def first_model(seed: int) -> ModelFile:
     """The model that is in production when a run begins."""
     model = LogisticModel(SCHEMA, _WEIGHTS, _BIAS, _CENTER, _SCALE)
     rows = np.random.default_rng([seed, 1]).normal(_CENTER, _SCALE, (2_000, SCHEMA.width))
-    return ModelFile(model, profile_rows(rows, SCHEMA.features, seed))
+    profile = profile_rows(rows, SCHEMA.features, seed)
+    watched = ReferenceRows(rows, model.score(rows).probability, np.flatnonzero(profile.varies))
+    scores = model.score(rows)
+    outcomes = np.random.default_rng(seed).random(len(rows)) < scores.probability
+    concept = fit_concept_reference(scores.logit, outcomes)
+    return ModelFile(model, profile, fit_reference(watched, seed), concept)

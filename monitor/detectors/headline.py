@@ -2,87 +2,99 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.model import Floats
+from core.drift.bins import UNLUCKY_REFERENCES
+from core.drift.budget import CALM_TAIL
+from core.drift.reference import DriftReference
+from core.drift_null import TAILS
 from core.profile import TrainingProfile
+from monitor.detectors.base import Alarm, DetectorState, PaneVerdict, Reading
+from monitor.detectors.tail import PaneTail
+from monitor.pane import Window
 
-#: Name in metrics and verdicts.
+#: Name in metrics and verdicts, and of its channel.
 NAME = "mean_abs_z"
-#: A window is calm below the score that this share of windows exceeds when nothing drifted.
-CALM_TAIL = 0.2
+#: Beyond the stored tails quantiles go on along the line, in the logarithm of the tail, through these two of them.
+_FROM, _TO = -4, -1
+#: Sizes of window and pane whose thresholds are kept: nearly all are full.
+_SIZES = 64
 
 
-@dataclass(frozen=True, eq=False)
 class Headline:
-    """What the detector says of one window of n records."""
+    """Judges the mean over the features that vary of |mean z| in the window.
 
-    z: Floats  #: (d,) shift of each feature's mean, in training standard deviations; 0 for constant features
-    score: float  #: mean |z| over the features that vary
-    threshold: float
-    calm_threshold: float
-    constant_alarm: bool  #: a feature that was constant in training has moved
-
-    @property
-    def calm(self) -> bool:
-        """Whether the window gives no hint of a drift."""
-        return self.score <= self.calm_threshold and not self.constant_alarm
-
-    @property
-    def drifted(self) -> bool:
-        """Whether the window is outside the bounds."""
-        return self.score > self.threshold or self.constant_alarm
-
-
-def judge_window(
-    profile: TrainingProfile, n: int, z_sum: Floats, constant_changed: NDArray[np.int64], false_alarm_rate: float
-) -> Headline:
-    """Judge a window from its sums.
-
-    Parameters
-    ----------
-    n
-        Records in the window, at least 1.
-    z_sum
-        (d,) sum of the standardised records.
-    constant_changed
-        (d,) records that left the only value that a constant feature had in training.
-    false_alarm_rate
-        Share of windows that may alarm when nothing drifted.
-
-    The threshold is the quantile of mean|Z|, Z ~ Normal(0, R), times sqrt(1/n + 1/N); see ``core.drift_null``.
+    The threshold comes from the distribution of mean|Z|, Z ~ Normal(0, R), see :func:`threshold`. Where training
+    was autocorrelated, means spread sqrt((1 + r) / (1 - r)) times as wide, and the threshold is as much higher.
     """
-    z = z_sum / n
-    varies = profile.varies
-    score = float(np.abs(z[varies]).mean()) if varies.any() else 0.0
-    constant_alarm = bool(constant_changed.any()) and bool(
-        (constant_changed > allowed_changes(n, profile.rows, false_alarm_rate)).any()
-    )
-    threshold = profile.threshold(n, false_alarm_rate)
-    calm_threshold = profile.threshold(n, max(CALM_TAIL, false_alarm_rate))
-    return Headline(z, score, threshold, calm_threshold, constant_alarm)
+
+    name = NAME
+
+    def __init__(self, profile: TrainingProfile, reference: DriftReference, tail: PaneTail) -> None:
+        self._profile, self._transform, self._tail = profile, reference.transform, tail
+        self._known_truth = reference.known_truth
+        self._thresholds = lru_cache(_SIZES)(self._at)
+        self._wider = float(np.sqrt(reference.dependence))
+
+    def judge(self, window: Window) -> PaneVerdict:
+        """See :class:`monitor.detectors.base.PaneDetector`."""
+        z = window.means[:-1]
+        blame = np.zeros(len(self._profile.features))
+        blame[self._transform.index] = np.abs(z)
+        n = window.n
+        if not n:
+            return PaneVerdict(Reading(NAME, 0.0, self._thresholds(1, 1)[0], False, True), None, blame)
+        score = float(np.abs(z).mean())
+        threshold, calm_threshold = self._thresholds(n, window.pane.n)
+        alarmed = window.enough and score >= threshold
+        reading = Reading(NAME, score, threshold, alarmed, score < calm_threshold)
+        alarm = Alarm(NAME, NAME, score, threshold, self._back(window), records=n) if alarmed else None
+        return PaneVerdict(reading, alarm, blame)
+
+    def state(self) -> DetectorState:
+        """Nothing: the panes hold what is needed."""
+        return DetectorState()
+
+    def restore(self, state: DetectorState) -> None:
+        """See :class:`monitor.detectors.base.PaneDetector`."""
+
+    def _at(self, n: int, pane_records: int) -> tuple[float, float]:
+        """Threshold of a window of n records that ends with such a pane, and that of its calm level."""
+        alarming, calm = (
+            self._wider * threshold(self._profile, n, tail, known_truth=self._known_truth)
+            for tail in (self._tail.at(pane_records), CALM_TAIL)
+        )
+        return alarming, calm
+
+    def _back(self, window: Window) -> int:
+        """Records since the likeliest beginning of a shift of the means."""
+        records, sums = window.suffixes()
+        whitened = self._transform.whitening @ sums
+        return int(records[((whitened * whitened).sum(axis=0) / records).argmax()])
 
 
-def allowed_changes(n: int, reference_rows: int, false_alarm_rate: float) -> int:
-    """Most records of n that may leave a value which all N training rows had.
+def threshold(profile: TrainingProfile, n: int, tail: float, *, known_truth: bool = False) -> float:
+    """The score that a window of n records exceeds with at most probability ``tail`` if nothing drifted.
 
-    None of N rows left it, so with 95 % confidence a record does with probability at most 3 / N (rule of three;
-    Hanley and Lippman-Hand 1983, JAMA 249:1743). The answer is the (1 - rate) quantile of Binomial(n, 3 / N),
-    by its Poisson limit.
+    A window's means are d + e, d being how far the reference is off the truth: mean|d + e| <= mean|d| + mean|e|.
+    So with the quantiles q of mean|Z|, Z ~ Normal(0, R), it is q(tail) / sqrt(n) + q(.05) / sqrt(N), for 95 % of
+    references; where the reference is the truth, the first term alone.
     """
-    mean = n * min(1.0, 3.0 / reference_rows)
-    count = max(0, int(mean - 10.0 * math.sqrt(mean)))  # less has a probability below 1e-20
-    total = _poisson(count, mean)
-    while total < 1.0 - false_alarm_rate and count < n:
-        count += 1
-        total += _poisson(count, mean)
-    return count
+    bound = quantile(profile, tail) / float(np.sqrt(n))
+    if known_truth:
+        return bound
+    return bound + quantile(profile, UNLUCKY_REFERENCES) / float(np.sqrt(profile.rows))
 
 
-def _poisson(count: int, mean: float) -> float:
-    """P(count), by logarithms: exp(-mean) alone underflows at a mean of 746."""
-    return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1.0))
+def quantile(profile: TrainingProfile, tail: float) -> float:
+    """What mean|Z| exceeds with probability ``tail``, for any tail.
+
+    Quantiles are concave in the logarithm of the tail, so that a line beyond the last one errs on the quiet side.
+    """
+    stored = profile.null_quantiles
+    if tail >= TAILS[-1]:
+        return float(np.interp(-np.log(tail), -np.log(TAILS), stored))
+    slope = float((stored[_TO] - stored[_FROM]) / np.log(TAILS[_FROM] / TAILS[_TO]))
+    return float(stored[_TO]) + slope * float(np.log(TAILS[_TO] / tail))

@@ -13,9 +13,13 @@ from rich.table import Table as Grid
 from core.miniflow import RunSummary
 from core.registry import Production
 from core.settings import Settings, load_settings
+from streamgauge.drift.expectation import brief_expectation
+from streamgauge.drift.reference import training_rows
 from streamgauge.options import AsJson, CsvFile, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
 from streamgauge.workspace import find_running
 from trainer import commands
+from trainer.fit import FittedModel
+from trainer.table import Table
 
 NewSchema = Annotated[
     bool, typer.Option("--new-schema", help="Accept a model with other features than production.")
@@ -31,6 +35,9 @@ def fit(
     solver: Annotated[str | None, typer.Option(help="newton or gradient_descent.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
     new_schema: NewSchema = False,
+    unordered: Annotated[
+        bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
+    ] = False,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,
@@ -41,7 +48,21 @@ def fit(
     Example: streamgauge fit raisin.csv --label Class --positive Besni
     """
     settings = _settings(redis_url, pipeline, miniflow, solver=solver, seed=seed)
-    report = commands.fit_table(csv, label, positive, settings, new_schema=new_schema)
+    said: list[str] = []
+
+    def expect(table: Table, fitted: FittedModel) -> None:
+        rows = training_rows(table, settings.seed, ordered=not unordered)
+        said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
+
+    report = commands.fit_table(
+        csv,
+        label,
+        positive,
+        settings,
+        new_schema=new_schema,
+        ordered=not unordered,
+        on_fitted=None if as_json else expect,
+    )
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
         return
@@ -53,6 +74,8 @@ def fit(
             f"{name} {figures.rows}", f"{figures.log_loss:.4f}", f"{figures.accuracy:.4f}", f"{figures.auc:.4f}"
         )
     console.print(grid)
+    for sentence in said:
+        console.print(sentence, markup=False)
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"{'promoted' if report.promoted else 'not promoted'}: {report.verdict}", markup=False)

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
-from core.drift_window import DriftWindow, RetrainEvent
+from core.drift_window import Alarm
 from core.errors import UsageError
 from streamgauge.demo.collector import Collector
 from streamgauge.demo.stage import Pass, Stage
@@ -96,17 +97,17 @@ def show_predictions(console: Console, collector: Collector, made: Pass, feature
     console.print(grid)
 
 
-def show_alert(console: Console, event: RetrainEvent, window: DriftWindow, delay_records: int) -> None:
-    """The alert: how soon, how far outside, which features."""
+def show_alert(console: Console, alarm: Alarm, delay_records: int) -> None:
+    """The alert: how soon, why, which features."""
+    plural = "" if delay_records == 1 else "s"
+    console.print(f"[bold red]Drift alarm[/] {delay_records} record{plural} after the camera moved")
+    console.print(escape(alarm.sentence))
     console.print(
-        f"[bold red]Drift confirmed[/] in window {window.window}, {delay_records} records after the camera moved: "
-        f"score {window.score:.3f}, threshold {window.threshold:.3f} (mean |z shift| of {window.n} records)"
+        f"first suspected record: {alarm.first}; mean shift from there to the alarm, most blamed features first:"
     )
-    console.print(f"first suspected record: {event.first}")
-    shifts = event.z or {}
-    largest = max((abs(z) for z in shifts.values()), default=1.0) or 1.0
-    for name in event.blame or ():
-        z = shifts[name]
+    largest = max((abs(z) for z in alarm.shift.values()), default=1.0) or 1.0
+    for name in alarm.blame:
+        z = alarm.shift[name]
         bar = "█" * round(BAR * abs(z) / largest)
         console.print(Text(f"  {name:16} {z:+.2f} SD  ").append(bar, style="red" if z > 0 else "blue"))
 

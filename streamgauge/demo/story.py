@@ -28,7 +28,7 @@ from trainer.commands import fit_table
 WINDOW_RECORDS = 200
 #: Scorers that share the stream.
 SCORERS = 2
-#: Whole passes of drifted rows after which the demo gives up waiting for an alert.
+#: Whole passes of drifted rows after which the demo gives up waiting for an alarm.
 MOST_PASSES = 20
 _PIPELINE = "demo"
 
@@ -137,20 +137,20 @@ class Demo:
         )
 
     def _drift(self, pusher: Pusher, witness: Witness) -> list[Pass]:
-        """Push drifted rows until there is an alert, and one whole pass lies behind its first suspicion."""
+        """Push drifted rows until there is an alarm, and nearly a whole pass lies behind its first suspicion."""
         passes: list[Pass] = []
         event: RetrainEvent | None = None
         while event is None or not _behind(passes[-1], event):
             if len(passes) >= MOST_PASSES:
                 factor = self._options.drift
                 raise UsageError(
-                    f"no alert within {MOST_PASSES} passes; a drift of {factor:g} is too subtle for this"
+                    f"no alarm within {MOST_PASSES} passes; a drift of {factor:g} is too subtle for this"
                 )
             passes.append(pusher.push_pass("drifted", self._options.drift))
             if event is None:
                 event = witness.newest_event()
-        window = witness.window(event.window)
-        pictures.show_alert(self._console, event, window, drifted_before(window.last))
+        alarm = witness.alarm(event.window)
+        pictures.show_alert(self._console, alarm, drifted_before(alarm.record))
         return passes
 
     def _close_the_books(self, pushed: int, collector: Collector) -> None:
@@ -170,9 +170,10 @@ class Demo:
 
 
 def _behind(made: Pass, event: RetrainEvent) -> bool:
-    """Whether a pass began at or after the first suspected record (or the drift itself did)."""
+    """Whether at most a tenth of a pass came before the first suspected record, which training begins with."""
     first = event.first or ""
-    return not first.startswith("drifted-") or first <= made.ids[0]
+    before = sum(record_id < first for record_id in made.ids) if first.startswith("drifted-") else 0
+    return before <= 0.1 * len(made.ids)
 
 
 def drifted_before(record_id: str) -> int:

@@ -1,4 +1,4 @@
-"""What the services made of it: alert, window, promotion, as the streams and the runs tell."""
+"""What the services made of it: event, alarm, promotion, as the streams and the runs tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from core.connection import MAX_BLOCK_MS, Connection
-from core.drift_window import DriftWindow, RetrainEvent
+from core.drift_window import Alarm, DriftWindow, RetrainEvent
 from core.entry import entries_of, streams_of
 from core.errors import UsageError
 from core.fields import decode_fields
@@ -46,13 +46,13 @@ class Witness:
         entries = [entry for found in streams_of(reply).values() for entry in found]
         return decode_fields(entries[0], RetrainEvent) if entries else None
 
-    def window(self, number: int | None) -> DriftWindow:
-        """One window of the drift stream. Raises UsageError where it is not there."""
+    def alarm(self, number: int | None) -> Alarm:
+        """The alarm in one window of the drift stream. Raises UsageError where it is not there."""
         for entry in entries_of(self._connection.call("XRANGE", self._keys.drift, "-", "+")):
             window = decode_fields(entry, DriftWindow)
-            if window.window == number:
-                return window
-        raise UsageError(f"window {number} is not in the drift stream; see the monitor's log")
+            if window.window == number and window.alarm is not None:
+                return window.alarm
+        raise UsageError(f"window {number} of the drift stream has no alarm; see the monitor's log")
 
     def await_promotion(self, first_run: str) -> RunMeta:
         """The run that replaced the first one.

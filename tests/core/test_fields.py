@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.drift_window import DriftWindow, RetrainEvent
+from core.drift_window import Alarm, DriftWindow, Reading, RetrainEvent
 from core.entry import Entry
 from core.errors import RecordError
 from core.fields import decode_fields, encode_fields
@@ -12,6 +12,26 @@ from core.fields import decode_fields, encode_fields
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 COUNT = st.integers(0, 10**9)
 TEXT = st.text() | st.sampled_from(["[1]", '{"a": 1}', "null", "None", "true", "12", "1e3", "[", "{"])
+READINGS = st.builds(Reading, TEXT, FINITE, FINITE, st.booleans(), st.booleans())
+ALARMS = st.builds(
+    Alarm,
+    detector=TEXT,
+    statistic=FINITE,
+    threshold=FINITE,
+    effect=FINITE,
+    shift=st.dictionaries(TEXT, FINITE),
+    blame=st.lists(TEXT),
+    record=TEXT,
+    entry=TEXT,
+    first=TEXT,
+    since=TEXT,
+    since_partition=COUNT,
+    since_row=COUNT,
+    records=COUNT,
+    window=COUNT,
+    model=TEXT,
+    sentence=TEXT,
+)
 WINDOWS = st.builds(
     DriftWindow,
     window=COUNT,
@@ -31,6 +51,9 @@ WINDOWS = st.builds(
     blame=st.lists(TEXT),
     constant_changed=st.dictionaries(TEXT, COUNT),
     episode=st.none() | COUNT,
+    alarmed=st.lists(TEXT),
+    alarm=st.none() | ALARMS,
+    readings=st.lists(READINGS, max_size=3),
 )
 EVENTS = st.builds(
     RetrainEvent,
@@ -39,11 +62,18 @@ EVENTS = st.builds(
     window=st.none() | COUNT,
     episode=st.none() | COUNT,
     since=st.none() | TEXT,
+    since_partition=st.none() | COUNT,
+    since_row=st.none() | COUNT,
     first=st.none() | TEXT,
+    records=st.none() | COUNT,
+    detector=st.none() | TEXT,
+    statistic=st.none() | FINITE,
     score=st.none() | FINITE,
     threshold=st.none() | FINITE,
+    effect=st.none() | FINITE,
     blame=st.none() | st.lists(TEXT),
     z=st.none() | st.dictionaries(TEXT, FINITE),
+    sentence=st.none() | TEXT,
 )
 
 

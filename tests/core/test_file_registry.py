@@ -15,12 +15,14 @@ from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.registry import Production, Registry
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 
 
 def a_model(intercept: float = 0.0) -> ModelFile:
-    profile = profile_rows(np.arange(8.0).reshape(4, 2) ** 2, ("a", "b"), seed=0)
+    x = np.arange(8.0).reshape(4, 2) ** 2
+    profile = profile_rows(x, ("a", "b"), seed=0)
     model = LogisticModel(Schema(("a", "b")), np.ones(2), intercept, profile.mean, profile.standard_deviation)
-    return ModelFile(model, profile)
+    return quick_model_file(model, x)
 
 
 MODEL = a_model()

@@ -7,8 +7,8 @@ import pytest
 from core.connection import Connection
 from core.entry import EntryId
 from core.keys import PipelineKeys
-from core.merged_reader import MergedReader, PlacedEntry
-from core.read_size import MIN_ENTRIES
+from core.merged_reader import LABELS, MergedReader, PlacedEntry
+from core.read_size import MAX_ENTRIES, MIN_ENTRIES
 
 READ_BYTES = 2**20
 PAST_MS = 1_700_000_000_000
@@ -23,6 +23,17 @@ def _reader(
     connection: Connection, keys: PipelineKeys, partitions: int, read_bytes: int = READ_BYTES
 ) -> MergedReader:
     return MergedReader(connection, keys.partitions(partitions), read_bytes)
+
+
+def _label(connection: Connection, keys: PipelineKeys, *ids: str) -> None:
+    for entry_id in ids:
+        connection.call("XADD", keys.labels, entry_id, "id", "a", "y", "1")
+
+
+def _with_labels(
+    connection: Connection, keys: PipelineKeys, partitions: int, read_bytes: int = READ_BYTES
+) -> MergedReader:
+    return MergedReader(connection, keys.partitions(partitions), read_bytes, labels=keys.labels)
 
 
 def _places(entries: list[PlacedEntry]) -> list[tuple[int, int, int]]:
@@ -106,7 +117,7 @@ def test_seek_goes_on_behind_an_id(connection: Connection, keys: PipelineKeys) -
     assert _places(_all(reader)) == [(2, 0, 0), (3, 0, 0)]
 
 
-def test_the_heaviest_partition_decides_how_much_is_read(connection: Connection, keys: PipelineKeys) -> None:
+def test_of_heavy_entries_few_are_read_at_once(connection: Connection, keys: PipelineKeys) -> None:
     for partition in range(1, 8):
         _add(connection, keys, partition, *(f"{ms}-{partition}" for ms in range(1, 120)), size=10)
     _add(connection, keys, 0, *(f"{ms}-0" for ms in range(1, 120, 6)), size=10_000)
@@ -122,3 +133,52 @@ def test_a_silent_stream_is_waited_for_no_longer_than_asked(connection: Connecti
     read = _reader(connection, keys, 2).read(30)
     assert read.entries == []
     assert 0.02 < time.monotonic() - started_s < 1.0
+
+
+def test_a_silent_stream_does_not_keep_the_others_small(connection: Connection, keys: PipelineKeys) -> None:
+    _add(connection, keys, 0, *(f"{ms}-0" for ms in range(1, 4 * MAX_ENTRIES)))
+    reader = _with_labels(connection, keys, 2)
+    largest = 0
+    while entries := reader.read(1).entries:
+        largest = max(largest, len(entries))
+    assert largest == MAX_ENTRIES
+
+
+def test_labels_come_behind_the_records_of_the_same_id(connection: Connection, keys: PipelineKeys) -> None:
+    _add(connection, keys, 0, "2-0", "3-0")
+    _add(connection, keys, 1, "2-0", "3-1")
+    _label(connection, keys, "1-5", "2-0", "3-0", "9-0")
+    places = [(1, 5, LABELS), (2, 0, 0), (2, 0, 1), (2, 0, LABELS), (3, 0, 0), (3, 0, LABELS), (3, 1, 1)]
+    found = _all(_with_labels(connection, keys, 2))
+    assert _places(found) == [*places, (9, 0, LABELS)]
+    assert [placed.is_label for placed in found] == [place[2] == LABELS for place in _places(found)]
+
+
+@pytest.mark.parametrize("read_bytes", [1, 40, 2**20])
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_order_with_labels_does_not_depend_on_the_size_of_reads(
+    connection: Connection, keys: PipelineKeys, partitions: int, read_bytes: int
+) -> None:
+    for number in range(partitions):
+        _add(connection, keys, number, *(f"{ms}-{number}" for ms in range(1, 60, number + 1)))
+    _label(connection, keys, *(f"{ms}-0" for ms in range(5, 90, 2)))
+    places = _places(_all(_with_labels(connection, keys, partitions, read_bytes)))
+    assert places == sorted(places)
+    assert len(places) == sum(len(range(1, 60, number + 1)) for number in range(partitions)) + len(range(5, 90, 2))
+
+
+def test_a_record_waits_until_no_label_can_come_before_it(connection: Connection, keys: PipelineKeys) -> None:
+    ahead_ms = connection.now_ms() + 200
+    _add(connection, keys, 0, "1-0", f"{ahead_ms}-0")
+    reader = _with_labels(connection, keys, 1)
+    assert _places(reader.read(1).entries) == [(1, 0, 0)]
+    assert reader.read(1).entries == []
+    _label(connection, keys, "5-0")
+    assert _places(reader.read(1).entries) == [(5, 0, LABELS)]
+
+
+def test_a_label_ends_the_wait_for_a_record(connection: Connection, keys: PipelineKeys) -> None:
+    reader = _with_labels(connection, keys, 1)
+    reader.seek(LABELS, EntryId(3, 0))
+    _label(connection, keys, "3-0", "4-0")
+    assert _places(reader.read(10_000).entries) == [(4, 0, LABELS)]

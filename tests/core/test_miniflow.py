@@ -13,6 +13,7 @@ from core.model import LogisticModel
 from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 
 
 def ticking() -> Callable[[], int]:
@@ -31,7 +32,7 @@ def model_file() -> ModelFile:
     x = np.random.default_rng(0).normal(size=(30, 2))
     profile = profile_rows(x, ("a", "b"), seed=0)
     model = LogisticModel(Schema(("a", "b")), np.array([1.0, -1.0]), 0.5, profile.mean, profile.standard_deviation)
-    return ModelFile(model, profile)
+    return quick_model_file(model, x)
 
 
 def test_a_run_lies_where_the_design_says(miniflow: MiniFlow, model_file: ModelFile) -> None:

@@ -15,9 +15,10 @@ import pytest
 from core.drift_null import TAILS
 from core.errors import ModelFileError
 from core.model import LogisticModel
-from core.model_file import ModelFile, read_model_file
+from core.model_file import FORMAT, ModelFile, read_model_file
 from core.profile import TrainingProfile
 from core.schema import Schema
+from tests.drift_references import quick_concept, quick_reference
 
 
 @cache
@@ -33,7 +34,8 @@ def small_file() -> ModelFile:
     profile = TrainingProfile(
         names, 720, np.array([3.0, 4.0]), np.array([5.0, 0.0]), np.eye(2), np.linspace(0.5, 4, len(TAILS)), 7
     )
-    return ModelFile(model, profile)
+    rows = np.random.default_rng(1).normal(size=(40, 2))
+    return ModelFile(model, profile, quick_reference(model, profile, rows), quick_concept(model, rows))
 
 
 def _content(file: ModelFile) -> tuple[object, ...]:
@@ -107,7 +109,8 @@ def test_an_array_that_claims_half_precision_is_refused() -> None:
     correlation = np.atleast_2d(np.corrcoef(np.random.default_rng(0).normal(size=(d, 200))))
     model = LogisticModel(Schema(names), np.ones(d), 0.0, np.ones(d), np.ones(d))
     profile = TrainingProfile(names, 10, np.ones(d), np.ones(d), correlation, np.ones(len(TAILS)), 0)
-    data = ModelFile(model, profile).encoded
+    rows = np.random.default_rng(1).normal(size=(100, d))
+    data = ModelFile(model, profile, quick_reference(model, profile, rows), quick_concept(model, rows)).encoded
     place = data.index(b"<f8", data.index(b"correlation.npy"))
     for kind in (b"<f4", b"<f2", b"<i4", b">f8", b"<i8"):
         with pytest.raises(ModelFileError):
@@ -136,8 +139,9 @@ def _npy(array: object, allow_pickle: bool = False) -> bytes:
 
 def _header(**changes: object) -> bytes:
     header: dict[str, object] = {
-        "format": 1, "kind": "logistic", "features": ["a", "Größe"], "classes": ["Kecimen", "Besni"],
+        "kind": "logistic", "features": ["a", "Größe"], "classes": ["Kecimen", "Besni"],
         "intercept": 0.1, "profile_rows": 720, "profile_seed": 7,
+        "drift_rows": 40, "drift_seed": 0, "drift_known_truth": False, "format": FORMAT,
     }  # fmt: skip
     return _npy(np.frombuffer(msgspec.json.encode(header | changes), np.uint8))
 
@@ -152,7 +156,7 @@ def test_the_rebuilt_file_is_taken_where_nothing_is_wrong() -> None:
         {"features": ["a"]}, {"features": ["a", "a"]}, {"features": ["a", "_b"]}, {"features": []},
         {"features": "ab"}, {"features": ["a", 1]}, {"classes": ["x", "x"]}, {"classes": ["x"]},
         {"intercept": None}, {"intercept": "1"}, {"profile_rows": 0}, {"profile_rows": -5}, {"profile_rows": 1.5},
-        {"features": ["a", "b", "c"]},
+        {"features": ["a", "b", "c"]}, {"drift_rows": 0}, {"drift_rows": -1}, {"drift_known_truth": 1},
     ],
 )  # fmt: skip
 def test_a_hostile_header_is_refused(changes: dict[str, object]) -> None:
@@ -160,7 +164,7 @@ def test_a_hostile_header_is_refused(changes: dict[str, object]) -> None:
         read_model_file(_rebuilt(header=_header(**changes)))
 
 
-@pytest.mark.parametrize("changes", [{"format": 2}, {"kind": "forest"}])
+@pytest.mark.parametrize("changes", [{"format": FORMAT + 1}, {"kind": "forest"}])
 def test_a_file_of_another_version_says_so(changes: dict[str, object]) -> None:
     with pytest.raises(ModelFileError, match="upgrade"):
         read_model_file(_rebuilt(header=_header(**changes)))
@@ -177,11 +181,21 @@ def test_a_file_of_another_version_says_so(changes: dict[str, object]) -> None:
         ("standard_deviation", [-1.0, 1.0]), ("correlation", np.ones(4)),
         ("correlation", [[1.0, np.nan], [0.0, 1.0]]), ("null_quantiles", np.ones(3)),
         ("null_quantiles", np.full(len(TAILS), np.nan)), ("header", np.ones(5)),
+        ("drift_index", [5.0]), ("drift_index", [0.5]), ("drift_index", [-1.0]), ("drift_index", np.empty(0)),
+        ("drift_whitening", np.ones((2, 2))), ("drift_whitening", [[np.nan]]), ("drift_edges", np.zeros((3, 8))),
+        ("drift_binned_rows", [41.0]), ("drift_binned_rows", [0.0]),
+        ("drift_scalars", [0.0] * 6), ("drift_innovation", [0.0, 1.0]), ("drift_shares", np.full((3, 10), -1.0)),
+        ("drift_thresholds", np.ones((2, 3))),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(name: str, array: object) -> None:
     with pytest.raises(ModelFileError):
         read_model_file(_rebuilt(**{name: _npy(array)}))
+
+
+def test_a_file_of_an_older_version_says_to_fit_again() -> None:
+    with pytest.raises(ModelFileError, match=r"older.*fit the model again"):
+        read_model_file(_rebuilt(header=_header(format=FORMAT - 1)))
 
 
 def test_a_missing_member_is_refused() -> None:

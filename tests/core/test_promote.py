@@ -19,6 +19,7 @@ from core.model_file import ModelFile, read_model_file
 from core.profile import TrainingProfile
 from core.schema import Schema
 from core.scripts.promote import promote
+from tests.drift_references import quick_concept, quick_reference
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 
@@ -27,7 +28,9 @@ MAX_ID = "18446744073709551615-18446744073709551615"
 def model_file() -> ModelFile:
     one = np.ones(1)
     profile = TrainingProfile(("a",), 10, one, one, np.eye(1), np.linspace(1, 2, len(TAILS)), 0)
-    return ModelFile(LogisticModel(Schema(("a",)), one, 0.5, one, one), profile)
+    model = LogisticModel(Schema(("a",)), one, 0.5, one, one)
+    x = np.arange(10.0)[:, None]
+    return ModelFile(model, profile, quick_reference(model, profile, x), quick_concept(model, x))
 
 
 def event(server: Connection, keys: PipelineKeys) -> bytes:

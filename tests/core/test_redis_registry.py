@@ -8,16 +8,16 @@ from core.errors import ModelFileError, RegistryError, Superseded, UnknownRun
 from core.keys import TRAINERS, PipelineKeys
 from core.model import LogisticModel
 from core.model_file import ModelFile
-from core.profile import profile_rows
 from core.redis_registry import RedisRegistry
 from core.registry import Registry
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 
 
 def a_model(seed: int) -> ModelFile:
     rows = np.random.default_rng(seed).normal(size=(20, 2))
     model = LogisticModel(Schema(("a", "b")), rows[0], float(seed), np.zeros(2), np.ones(2))
-    return ModelFile(model, profile_rows(rows, ("a", "b"), seed))
+    return quick_model_file(model, rows, seed)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.drift_null import TAILS
 from core.errors import SettingsError
 from core.settings import Settings, load_settings
 
@@ -111,17 +110,20 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
             "partitions", "max_entry_bytes", "read_bytes", "takeover_idle_ms", "poison_deliveries",
             "poison_lone_deaths", "max_backlog_entries", "max_backlog_bytes",
             "records_keep_ms", "records_keep_bytes", "trim_every_ms",
-            "window_records", "slide_records", "window_limit_s", "window_min_records", "confirm_windows",
-            "confirm_of_windows", "retrain_every_s", "min_labelled_rows", "inverse_l2",
+            "window_records", "slide_records", "window_limit_s", "window_min_records", "recovery_windows",
+            "retrain_every_s", "min_labelled_rows", "inverse_l2",
         )),
         ("window_limit_s", float("nan")),
         ("http_port", -1),
         ("http_port", 65_536),
         ("sample_share", 1.1),
         ("sample_share", float("nan")),
-        ("window_false_alarm_rate", 0.00009),
-        ("window_false_alarm_rate", 0.6),
-        ("window_false_alarm_rate", float("nan")),
+        ("false_alarm_records", 999),
+        ("false_alarm_records", -1),
+        ("label_false_alarm_records", 999),
+        ("tolerated_unusable_share", 0.0),
+        ("tolerated_unusable_share", 1.0),
+        ("tolerated_unusable_share", float("nan")),
         ("retrain_cooldown_s", -1.0),
         ("retrain_cooldown_s", float("nan")),
         ("seed", -1),
@@ -130,7 +132,6 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
         ("pipeline", "a b"),
         ("slide_records", 300),
         ("slide_records", 1_000),
-        ("confirm_windows", 4),
         ("window_min_records", 501),
     ],
 )  # fmt: skip
@@ -171,12 +172,21 @@ def test_settings_do_not_change() -> None:
         Settings().seed = 1  # type: ignore[misc]  # that is the point
 
 
-def test_the_range_of_rates_is_that_of_the_stored_tails() -> None:
-    for rate in (TAILS[0], TAILS[-1]):
-        assert Settings(window_false_alarm_rate=float(rate))
-    for rate in (TAILS[0] * 1.01, TAILS[-1] * 0.99):
-        with pytest.raises(SettingsError):
-            Settings(window_false_alarm_rate=float(rate))
+@pytest.mark.parametrize(
+    ("name", "successor"),
+    [
+        ("window_false_alarm_rate", "false_alarm_records"),
+        ("confirm_windows", "false_alarm_records"),
+        ("confirm_of_windows", "recovery_windows"),
+    ],
+)
+def test_a_setting_that_is_gone_names_what_took_its_place(tmp_path: Path, name: str, successor: str) -> None:
+    sentence = rf"'{name}' {{}} is gone; remove it and set {successor} "
+    with pytest.raises(SettingsError, match=sentence.format("in the environment")):
+        load_settings({}, {f"STREAMGAUGE_{name.upper()}": "1"}, tmp_path)
+    with pytest.raises(SettingsError, match=sentence.format(r"in streamgauge\.toml")):
+        load_settings({}, {}, write(tmp_path, f"{name} = 1"))
+    assert hasattr(Settings(), successor)
 
 
 def test_every_default_is_of_its_own_type() -> None:

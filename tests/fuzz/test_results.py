@@ -16,6 +16,7 @@ from core.entry import Entry
 from core.errors import RecordError
 from core.fields import decode_fields
 from core.keys import PipelineKeys
+from core.label_entry import decode_label_entry
 from core.pipeline_config import agree
 from core.prediction import PredictionBlock, decode_prediction
 from core.rejection import decode_rejection
@@ -23,7 +24,6 @@ from core.settings import Settings
 from streamgauge.status import read_status
 from tests.fuzz.attempt import attempt
 from tests.fuzz.profile import fuzz, fuzz_server
-from trainer.label_entry import decode_label_entry
 from trainer.open_request import read_event, since_of
 
 #: What the readers of results skip as no result of ours.

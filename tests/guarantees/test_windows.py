@@ -24,17 +24,14 @@ FEATURES = ("a", "b")
 
 @pytest.fixture
 def settings(server_url: str, pipeline: str) -> Settings:
-    """One drifting window of 50 records opens an episode; only its records close a window."""
+    """Only its 50 records close a window, or an alarm."""
     return Settings(
         redis_url=server_url,
         pipeline=pipeline,
         http_port=0,
         window_records=50,
         window_limit_s=3_600.0,
-        window_false_alarm_rate=0.0001,
         retrain_cooldown_s=0.0,
-        confirm_windows=1,
-        confirm_of_windows=1,
     )
 
 

@@ -60,7 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def options(server_url: str, pipeline: str) -> Settings:
-    """Settings under which a window of 50 records closes soon, and one drifting window confirms."""
+    """Settings under which a window of 50 records closes soon, and one calm window ends an episode."""
     return Settings(
         redis_url=server_url,
         pipeline=pipeline,
@@ -68,8 +68,7 @@ def options(server_url: str, pipeline: str) -> Settings:
         window_records=50,
         window_limit_s=0.3,
         retrain_cooldown_s=0.0,
-        confirm_windows=1,
-        confirm_of_windows=1,
+        recovery_windows=1,
         window_min_records=20,
     )
 

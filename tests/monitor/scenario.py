@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.connection import Connection
+from core.drift.reference import fit_reference
+from core.drift.reference_rows import ReferenceRows
 from core.entry import Entry, parse_entry_id
 from core.keys import PipelineKeys
 from core.merged_reader import PlacedEntry
@@ -16,6 +18,7 @@ from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.record_encoder import encode_block, encode_plain
 from core.schema import Schema
+from tests.drift_references import quick_concept
 
 #: Ids are given, and lie in the past: the time limit has always passed when the records end.
 START_MS = 1_700_000_000_000
@@ -33,7 +36,9 @@ def make_model(features: tuple[str, ...], seed: int) -> ModelFile:
     schema = Schema(features, ("no", "yes"))
     width = len(features)
     model = LogisticModel(schema, np.linspace(-1.0, 1.0, width), 0.25, np.zeros(width), np.ones(width))
-    return ModelFile(model, profile_rows(x, features, seed))
+    profile = profile_rows(x, features, seed)
+    rows = ReferenceRows(x, model.score(x).probability, np.flatnonzero(profile.varies))
+    return ModelFile(model, profile, fit_reference(rows, seed), quick_concept(model, x))
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,19 @@ class Scenario:
             for entry in entries
         ]
         return sorted(placed, key=lambda item: (item.id, item.partition))
+
+
+def changing(file: ModelFile, seed: int) -> Scenario:
+    """Blocks of records that drift twice, each time long enough to be noticed, with longer peace in between."""
+    numbers = np.random.default_rng(seed)
+    entries: list[Entry] = []
+    for phase, (blocks, shift) in enumerate(((11, 0.0), (7, 1.5), (30, 0.0), (7, -1.5))):
+        for block in range(blocks):
+            x = numbers.normal(shift, 1.0, (30, file.model.schema.width))
+            x[:, [name == "constant" for name in file.model.schema.features]] = 4.0
+            entry_id = b"%d-0" % (START_MS + 3_000 * phase + 20 * block)
+            entries.append(Entry(entry_id, encode_block(x, file.model.schema)))
+    return Scenario([entries], [Promoted(START_MS - 1, "run0", file)], 30 * len(entries))
 
 
 @dataclass

@@ -23,20 +23,11 @@ from tests.monitor.scenario import dice_of
 from tests.monitor.undisturbed import assert_undisturbed, next_windows, wait_until_level
 
 SETTINGS = Settings(
-    window_records=100, slide_records=50, window_limit_s=1.0, retrain_cooldown_s=0.0, window_false_alarm_rate=0.05
+    window_records=100, slide_records=50, window_limit_s=1.0, retrain_cooldown_s=0.0, false_alarm_records=2_000
 )
 OPTIONS = [
     *("--window-records", "100", "--slide-records", "50", "--window-limit-s", "1.0"),
-    *(
-        "--retrain-cooldown-s",
-        "0",
-        "--window-false-alarm-rate",
-        "0.05",
-        "--http-port",
-        "0",
-        "--log-level",
-        "error",
-    ),
+    *("--retrain-cooldown-s", "0", "--false-alarm-records", "2000", "--http-port", "0", "--log-level", "error"),
 ]
 
 

@@ -1,97 +1,95 @@
+"""Sums of panes and windows beside the records themselves."""
+
 from __future__ import annotations
 
-import math
+from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from core.model_file import ModelFile
-from core.profile import TrainingProfile
-from monitor.detectors.headline import allowed_changes, judge_window
-from monitor.pane import LARGEST_Z, PaneAccumulator
-from tests.monitor.scenario import make_model
+from core.drift.statistics import TICK
+from core.model import Floats
+from monitor.pane import PaneAccumulator, PaneSums, Window, check_pane
+from tests.monitor.detectors.alone import SLIDE, draw, model_file, probability
 
-FILE: ModelFile = make_model(("a", "b", "constant"), 1)
-PROFILE: TrainingProfile = FILE.profile
-ROWS = np.random.default_rng(0).normal(0.3, 2.0, (700, 3))
+FILE = model_file()
+ROWS = draw(np.random.default_rng(0), 700)
+
+
+def accumulated(parts: list[Floats], slide: int = SLIDE) -> PaneAccumulator:
+    pane = PaneAccumulator(FILE.profile, FILE.drift.bins, slide)
+    for part in parts:
+        pane.add(FILE.drift.transform.columns(part, probability(part)), part, probability(part))
+    return pane
+
+
+def window(panes: list[tuple[PaneSums, np.ndarray[tuple[int, int], np.dtype[np.int64]]]], apart: int) -> Window:
+    return Window([pane for pane, _ in panes], panes[-1][1], apart, True, True)
 
 
 @given(st.lists(st.integers(1, 300), max_size=20))
 def test_sums_are_bit_identical_however_the_rows_came(cuts: list[int]) -> None:
-    probability = np.abs(np.sin(ROWS[:, 0]))
-    whole = PaneAccumulator(PROFILE)
-    whole.add(ROWS, probability)
-    split = PaneAccumulator(PROFILE)
-    start = 0
-    for step in [*cuts, len(ROWS)]:
-        part = slice(start, min(len(ROWS), start + step))
-        if part.start < part.stop:
-            split.add(ROWS[part], probability[part])
-        start = part.stop
-    assert split.n == whole.n == len(ROWS)
-    (z_sum, p_sum, changed), (whole_z, whole_p, whole_changed) = split.sums(), whole.sums()
-    assert z_sum.tobytes() == whole_z.tobytes()
-    assert (p_sum, changed) == (whole_p, whole_changed)
+    whole, whole_marks = accumulated([ROWS]).close(3, 1)
+    bounds = np.minimum(np.cumsum([0, *cuts, 700]), 700)
+    parts = [ROWS[begin:end] for begin, end in pairwise(bounds) if begin < end]
+    split, marks = accumulated(parts).close(3, 1)
+    assert split == whole
+    assert marks.tobytes() == whole_marks.tobytes()
 
 
-@given(hnp.arrays(np.float64, (5, 3), elements=st.floats(allow_nan=False, allow_infinity=False)))
-def test_any_finite_record_leaves_finite_sums(x: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
-    pane = PaneAccumulator(PROFILE)
-    pane.add(x, np.full(5, 0.5))
-    z_sum, _, changed = pane.sums()
-    verdict = judge_window(PROFILE, 5, z_sum, np.array(changed), 0.01)
-    assert np.abs(z_sum).max() <= 5 * LARGEST_Z
-    assert math.isfinite(verdict.score)
-    assert all(map(math.isfinite, msgspec.json.decode(msgspec.json.encode(z_sum.tolist()))))
+def test_a_window_holds_each_record_once() -> None:
+    closed = [accumulated([ROWS[begin : begin + 175]]).close(2, 1) for begin in range(0, 700, 175)]
+    held = window(closed, 32)
+    assert held.n == 700
+    assert (held.pane.n, held.pane.skipped, held.pane.missing) == (175, 2, 1)
+    z = (ROWS[:, :3] - FILE.drift.transform.mean) / FILE.drift.transform.standard_deviation
+    assert held.means == pytest.approx([*z.mean(axis=0), probability(ROWS).mean()], abs=TICK)
+    assert held.counts.shape == (5, 10)
+    assert (held.counts.sum(axis=1) == 700).all()
 
 
-def test_a_constant_feature_is_watched_by_equality_and_stays_out_of_the_score() -> None:
-    x = np.zeros((10, 3))
-    x[:, 2] = 4.0
-    x[3, 2], x[7, 2] = 4.0000001, -1e300
-    pane = PaneAccumulator(PROFILE)
-    pane.add(x, np.zeros(10))
-    z_sum, _, changed = pane.sums()
-    assert changed == [0, 0, 2]
-    verdict = judge_window(PROFILE, 10, z_sum, np.array(changed), 0.01)
-    assert verdict.z[2] == 0.0
-    assert verdict.score == pytest.approx(np.abs(z_sum[:2] / 10).mean())
-    assert verdict.constant_alarm
-    assert verdict.drifted
+def test_suffixes_are_sums_from_pane_beginnings_and_marks_to_the_end() -> None:
+    closed = [accumulated([ROWS[:300]]).close(0, 0), accumulated([ROWS[300:]]).close(0, 0)]
+    records, sums = window(closed, 32).suffixes()
+    assert records.tolist() == [700, 400, *range(400 - 32, 0, -32)]
+    z = (ROWS[:, :3] - FILE.drift.transform.mean) / FILE.drift.transform.standard_deviation
+    for count, found in zip(records, sums.T, strict=True):
+        assert found == pytest.approx(z[700 - count :].sum(axis=0), abs=700 * TICK)
 
 
-def test_headline_alarms_strictly_above_its_threshold() -> None:
-    threshold = PROFILE.threshold(100, 0.01)
-    z = np.array([threshold, -threshold, 0.0])
-    none = np.zeros(3, dtype=np.int64)
-    assert judge_window(PROFILE, 100, z * 100 * 1.001, none, 0.01).drifted
-    assert not judge_window(PROFILE, 100, z * 100 * 0.999, none, 0.01).drifted
+def test_a_change_in_the_last_record_of_a_full_pane_is_no_place_with_nothing_behind_it() -> None:
+    records, _ = window([accumulated([ROWS[:64]]).close(0, 0)], 32).suffixes()
+    assert records.tolist() == [64, 32]
 
 
-@pytest.mark.parametrize(
-    ("n", "rows", "rate"), [(1, 720, 0.01), (50, 720, 0.01), (500, 720, 0.01), (500, 2, 0.1), (5_000, 100, 1e-4)]
-)
-def test_allowed_changes_are_the_quantile_of_a_poisson_count(n: int, rows: int, rate: float) -> None:
-    mean = n * min(1.0, 3.0 / rows)
-    terms = [math.exp(-mean)]
-    while sum(terms) < 1 - rate:
-        terms.append(terms[-1] * mean / len(terms))
-    assert allowed_changes(n, rows, rate) == min(n, len(terms) - 1)
+def test_departures_from_a_constant_are_counted_by_equality() -> None:
+    x = ROWS[:10].copy()
+    x[3, 3], x[7, 3] = 4.0000001, -1e300
+    closed = accumulated([x]).close(0, 0)
+    held = window([closed, closed], 32)
+    assert held.changed.tolist() == [4]
+    assert held.pane_changed.tolist() == [2]
 
 
-def test_allowed_changes_of_a_huge_window_do_not_underflow() -> None:
-    mean = 1_000_000 * 3 / 720
-    allowed = allowed_changes(1_000_000, 720, 0.01)
-    assert mean + 2 * math.sqrt(mean) < allowed < mean + 3 * math.sqrt(mean)
+def test_a_pane_without_a_record_adds_nothing() -> None:
+    empty = PaneAccumulator(FILE.profile, FILE.drift.bins, SLIDE).close(5, 2)
+    full = accumulated([ROWS]).close(0, 0)
+    held = window([full, empty], 32)
+    assert held.n == 700
+    assert held.means.tobytes() == window([full], 32).means.tobytes()
+    assert window([empty], 32).means.tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert window([empty], 32).suffixes()[0].tolist() == []
 
 
-def test_a_record_now_and_then_off_a_constant_is_no_alarm() -> None:
-    """As often as the training rows, none of which left it, leave open."""
-    allowed = allowed_changes(500, PROFILE.rows, 0.01)
-    for changed, alarm in ((allowed, False), (allowed + 1, True)):
-        verdict = judge_window(PROFILE, 500, np.zeros(3), np.array([0, 0, changed]), 0.01)
-        assert verdict.constant_alarm is alarm
+def test_a_pane_of_other_features_is_refused() -> None:
+    pane, _ = accumulated([ROWS]).close(0, 0)
+    check_pane(pane, 3, 1)
+    for width, constants in ((2, 1), (3, 2), (4, 0)):
+        with pytest.raises(ValueError, match="another shape"):
+            check_pane(pane, width, constants)
+    with pytest.raises(ValueError, match="cannot be counted"):
+        check_pane(PaneSums(-1, 0, 0, pane.ticks, pane.changed, pane.counts), 3, 1)
+    with pytest.raises(ValueError, match="do not hold its records"):
+        check_pane(PaneSums(701, 0, 0, pane.ticks, pane.changed, pane.counts), 3, 1)

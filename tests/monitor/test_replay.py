@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from core.connection import Connection
 from core.entry import field_map
 from core.keys import MONITORS, PipelineKeys
+from core.model_file import ModelFile
 from core.scripts.trim import trim
 from core.settings import Settings
-from tests.monitor.conftest import MakeScenario, Read
+from tests.monitor.conftest import MakeScenario, Outputs, Read
 from tests.monitor.driver import Driver
-from tests.monitor.scenario import dice_of
+from tests.monitor.scenario import changing, dice_of
 
 SHAPES = [
     pytest.param(1, None, id="tumbling"),
@@ -24,16 +26,36 @@ SHAPES = [
 ]
 
 
-def _settings(slide: int | None, share: float = 1.0) -> Settings:
+def _settings(slide: int | None, share: float = 1.0, unusable: float = 0.6) -> Settings:
+    """Under which garbage, of which the scenarios are full, is tolerated where a test does not ask for less."""
     return Settings(
         window_records=40,
         slide_records=slide,
         window_limit_s=2.0,
         window_min_records=20,
-        window_false_alarm_rate=0.05,
+        false_alarm_records=1_000,
+        tolerated_unusable_share=unusable,
         retrain_cooldown_s=1.0,
         sample_share=share,
     )
+
+
+def alarms_of(written: Outputs) -> list[tuple[dict[bytes, bytes], dict[str, Any]]]:
+    """Windows with an alarm, and the alarm."""
+    windows = [field_map(fields) for fields in written["drift"]]
+    return [(window, json.loads(window[b"alarm"])) for window in windows if b"alarm" in window]
+
+
+def assert_alarms_ask_once_an_episode(written: Outputs) -> None:
+    """There are alarms, they know their records, and what was asked is what one of them said."""
+    alarms = alarms_of(written)
+    assert alarms
+    assert all(alarm["records"] >= 1 and alarm["first"] and alarm["record"] for _, alarm in alarms)
+    said = {alarm["window"]: alarm["sentence"].encode() for _, alarm in alarms}
+    events = [field_map(fields) for fields in written["retrain"]]
+    assert events
+    assert [event[b"sentence"] for event in events] == [said[int(event[b"window"])] for event in events]
+    assert len({event[b"episode"] for event in events}) == len(events)
 
 
 def _run(lives: Iterator[str]) -> None:
@@ -69,7 +91,7 @@ def test_windows_after_random_kills_equal_those_of_an_undisturbed_run(
     assert outputs(killed) == expected
     assert lives > 5
     assert len(expected["drift"]) > 20
-    assert expected["retrain"]
+    assert_alarms_ask_once_an_episode(expected)
     assert expected["samples"]
     assert connection.call("HGET", killed.monitor, "state") == connection.call("HGET", calm.monitor, "state")
 
@@ -89,7 +111,7 @@ def test_two_monitors_at_once_write_the_windows_of_one(
     scenario = make_scenario(100 + seed, 250, partitions)
     for keys in (calm, contested):
         scenario.store(connection, keys)
-    settings = _settings(slide, share=0.3)
+    settings = _settings(slide, share=0.3, unusable=0.01)
     _run(Driver(connection, calm, settings).live())
     dice = dice_of(seed)
     rivals = [Driver(connection, contested, settings, dice) for _ in range(2)]
@@ -100,6 +122,36 @@ def test_two_monitors_at_once_write_the_windows_of_one(
             lives.remove(life)
     assert outputs(contested) == outputs(calm)
     assert all(rival.lost_races for rival in rivals)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("slide", [None, 10])
+def test_alarms_that_end_a_pane_in_the_midst_of_an_entry_survive_kills_and_a_rival(
+    connection: Connection, pipeline: str, files: list[ModelFile], outputs: Read, slide: int | None, seed: int
+) -> None:
+    calm, killed = PipelineKeys(f"{pipeline}-calm"), PipelineKeys(f"{pipeline}-killed")
+    for keys in (calm, killed):
+        changing(files[0], seed).store(connection, keys)
+    settings = _settings(slide)
+    _run(Driver(connection, calm, settings).live())
+    dice = dice_of(seed)
+    lives = [Driver(connection, killed, settings, dice).live() for _ in range(2)]
+    while lives:
+        life = dice.choice(lives)
+        if next(life, None) is None:
+            lives.remove(life)
+        elif dice.random() < 0.15:
+            lives[lives.index(life)] = Driver(connection, killed, settings, dice).live()
+    expected = outputs(calm)
+    assert outputs(killed) == expected
+    assert connection.call("HGET", killed.monitor, "state") == connection.call("HGET", calm.monitor, "state")
+    assert_alarms_ask_once_an_episode(expected)
+    asked = {int(field_map(fields)[b"window"]) for fields in expected["retrain"]}
+    assert len(asked) == 2
+    alarms = alarms_of(expected)
+    assert all(alarm["record"].encode() == window[b"last"] for window, alarm in alarms if alarm["window"] in asked)
+    assert any(int(window[b"n"]) % (slide or 40) for window, alarm in alarms if alarm["window"] in asked)
+    assert any(alarm["record"].encode() != window[b"last"] for window, alarm in alarms)  # in an open episode
 
 
 @pytest.mark.parametrize("partitions", [1, 2])

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 import structlog
 
-from core.entry import field_map
+from core.entry import entries_of, field_map, parse_entry_id
 from core.keys import MONITORS
 from core.model_file import ModelFile
 from core.settings import Settings
+from monitor.detectors.panel import DETECTORS
 from tests.both_servers import both_servers
 from tests.monitor.running import Feed, expect, get, level, metrics, push_after_promotion, running
 from tests.monitor.scenario import make_model
@@ -45,7 +46,7 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
     other = make_model(("b", "c"), 3)
     with running(options) as service:
         feed.push(files[0], shift=2.0)
-        window = feed.window()
+        opened, window = feed.window(), feed.window()  # what comes behind the alarm is closed by its time limit
         expect(lambda: "streamgauge_retrain_events_total" in str(metrics(service)), feed.connection, "nothing")
         expect(lambda: "streamgauge_production_info" in str(metrics(service)), feed.connection, "nothing")
         shown = metrics(service)
@@ -53,8 +54,11 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
         assert shown[f"streamgauge_drift_score{{{of}}}"] == float(window[b"score"])
         assert shown[f"streamgauge_drift_threshold{{{of}}}"] == float(window[b"threshold"])
         assert shown[f"streamgauge_prediction_probability_mean{{{of}}}"] == float(window[b"p_mean"])
-        assert shown[f'streamgauge_drift_alert{{detector="mean_abs_z",{of}}}'] == 1
-        assert shown[f'streamgauge_drift_windows_total{{{of},state="drift"}}'] == 1
+        alarmed = json.loads(window[b"alarmed"])
+        assert json.loads(opened[b"alarm"])["detector"] in alarmed
+        alerts = {f'streamgauge_drift_alert{{detector="{name}",{of}}}': name in alarmed for name in DETECTORS}
+        assert {name: value for name, value in shown.items() if "drift_alert" in name} == alerts
+        assert shown[f'streamgauge_drift_windows_total{{{of},state="drift"}}'] >= 1
         assert shown[f'streamgauge_retrain_events_total{{{of},reason="drift"}}'] == 1
         assert shown[f'streamgauge_production_info{{{of},run_id="run0"}}'] == 1
         assert {name.partition("{")[0] for name in shown} == {
@@ -81,8 +85,7 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
         feed.registry.promote("run1", other, 1, "manual")
         push_after_promotion(feed, other, rows=10)
         assert feed.window()[b"state"] == b"insufficient"
-        alert = f'streamgauge_drift_alert{{detector="mean_abs_z",{of}}}'
-        expect(lambda: metrics(service)[alert] == 0, feed.connection, "nothing")
+        expect(lambda: not any(metrics(service)[name] for name in alerts), feed.connection, "nothing")
         feed.push(other)
         feed.window()
         expect(
@@ -115,12 +118,14 @@ def test_a_restart_shows_the_verdict_of_the_process_before(
     feed.registry.promote("run0", files[0], 0, "first")
     feed.push(files[0], shift=2.0)
     with running(options):
-        window = feed.window()
+        feed.window()
+        window = feed.window()  # what comes behind the alarm
     with running(options) as service:
         expect(lambda: "drift_score" in str(metrics(service)), feed.connection, "nothing")
         shown = metrics(service)
         assert shown[f'streamgauge_drift_score{{pipeline="{options.pipeline}"}}'] == float(window[b"score"])
-        assert shown[f'streamgauge_drift_alert{{detector="mean_abs_z",pipeline="{options.pipeline}"}}'] == 1
+        for name in json.loads(window[b"alarmed"]):
+            assert shown[f'streamgauge_drift_alert{{detector="{name}",pipeline="{options.pipeline}"}}'] == 1
         assert "drift_windows_total" not in str(shown)
 
 
@@ -147,6 +152,48 @@ def test_trimmed_records_from_before_its_first_start_are_no_lag(
     with running(options):
         assert [feed.window()[b"n"] for _ in range(2)] == [b"50", b"50"]
         expect(lambda: level(feed), feed.connection, "nothing")
+
+
+def test_a_state_of_the_version_before_is_gone_on_from_and_that_is_said(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    feed.push(files[0])
+    records = feed.keys.partition(0).records
+    (first,) = entries_of(feed.connection.call("XRANGE", records, "-", "+"))
+    ms, seq = parse_entry_id(first.id)
+    older = {
+        "version": 1,
+        "window": 6,
+        "slide": 50,
+        "model": "run0",
+        "panes": [],
+        "episode": {},
+        "positions": {"0": {"ms": ms, "seq": seq, "row": -1, "entries": 1}},
+    }  # fmt: skip  (as it was)
+    feed.connection.call("HSET", feed.keys.monitor, "window", 6, "state", json.dumps(older))
+    with structlog.testing.capture_logs() as logs, running(options):
+        feed.push(files[1])
+        window = feed.window()
+    assert (window[b"window"], window[b"n"]) == (b"7", b"50")
+    assert parse_entry_id(window[b"first_entry"]) > parse_entry_id(first.id)
+    assert [log["window"] for log in logs if "older version" in log["event"]] == [6]
+
+
+def test_an_alarm_is_said_once_as_the_sentence_that_stands_in_its_window(
+    options: Settings, feed: Feed, files: list[ModelFile]
+) -> None:
+    feed.registry.promote("run0", files[0], 0, "first")
+    with structlog.testing.capture_logs() as logs, running(options):
+        feed.push(files[0], shift=2.0)
+        alarm = json.loads(feed.window()[b"alarm"])
+        feed.window()
+    said = [log for log in logs if log["event"] == "alarm" and log["log_level"] == "warning"]
+    assert [(log["says"], log["since"], log["retrain"]) for log in said] == [
+        (alarm["sentence"], alarm["since"], True)
+    ]
+    (event,) = entries_of(feed.connection.call("XRANGE", feed.keys.retrain, "-", "+"))
+    assert field_map(event.fields)[b"sentence"].decode() == alarm["sentence"]
 
 
 #: A time ahead of every clock.
@@ -212,8 +259,10 @@ def test_a_monitor_that_starts_on_a_new_stream_reads_it_and_a_cooldown_of_the_ol
         feed.push(files[0])  # ends the episode
         assert b"episode" not in feed.window()
         feed.push(files[0], shift=2.0)
-        assert int(feed.window()[b"window"]) == int(first[b"window"]) + 2
+        second = feed.window()
+        assert int(second[b"window"]) == int(first[b"window"]) + 2
         assert feed.connection.call("XLEN", feed.keys.retrain) == 2
+        assert not json.loads(second[b"alarm"])["since"].startswith(AHEAD.partition("-")[0])
 
 
 def test_a_stream_trimmed_to_nothing_is_not_a_new_one(

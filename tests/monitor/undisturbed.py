@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from core.connection import Connection
 from core.entry import entries_of, field_map, streams_of
 from core.keys import PipelineKeys
 from core.settings import Settings
+from monitor.state import WHOLE, decode_state
 from tests.monitor.driver import Driver
 
 #: A window that never comes counts as a failure after this.
@@ -27,8 +26,8 @@ def wait_until_level(connection: Connection, keys: PipelineKeys, last: bytes = b
     while True:
         entries = entries_of(connection.call("XREVRANGE", keys.drift, "+", "-", "COUNT", 1))
         if entries and field_map(entries[0].fields)[b"last_entry"].decode() == newest:
-            state = json.loads(connection.call("HGET", keys.monitor, "state"))
-            if state["positions"]["0"]["row"] == -1:
+            state = decode_state(connection.call("HGET", keys.monitor, "state"))
+            if state.positions[0].row == WHOLE:
                 return
             last = entries[0].id
         last = next_windows(connection, keys, last)

@@ -14,9 +14,9 @@ from core.entry import Entry, entries_of
 from core.keys import PipelineKeys
 from core.model import LogisticModel
 from core.model_file import ModelFile
-from core.profile import profile_rows
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 from tests.producer.own_server import OwnServer
 from tests.servers import server_program
 
@@ -33,7 +33,7 @@ def schema() -> Schema:
 def model_file(schema: Schema) -> ModelFile:
     rows = np.random.default_rng(3).normal(size=(20, 2))
     model = LogisticModel(schema, np.array([0.5, -2.0]), 0.25, np.zeros(2), np.ones(2))
-    return ModelFile(model, profile_rows(rows, schema.features, 3))
+    return quick_model_file(model, rows, 3)
 
 
 @pytest.fixture

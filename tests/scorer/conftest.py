@@ -13,9 +13,9 @@ from core.connection import Connection
 from core.keys import PipelineKeys
 from core.model import LogisticModel
 from core.model_file import ModelFile
-from core.profile import profile_rows
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 from tests.scorer.scorer_process import Scorer
 from tests.scorer.streams import Streams
 
@@ -36,7 +36,7 @@ def _make_model_file(features: tuple[str, ...] = FEATURES, seed: int = 3) -> Mod
     model = LogisticModel(
         Schema(features, ("Kecimen", "Besni")), generator.normal(size=width), 0.3125 + seed, center, scale
     )
-    return ModelFile(model, profile_rows(rows, features, seed))
+    return quick_model_file(model, rows, seed)
 
 
 @pytest.fixture

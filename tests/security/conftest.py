@@ -7,8 +7,8 @@ import pytest
 
 from core.model import LogisticModel
 from core.model_file import ModelFile
-from core.profile import profile_rows
 from core.schema import Schema
+from tests.drift_references import quick_model_file
 from tests.servers import server_program
 
 
@@ -29,4 +29,4 @@ def model_file() -> ModelFile:
     """A model of features a and b."""
     rows = np.random.default_rng(3).normal(size=(20, 2))
     model = LogisticModel(Schema(("a", "b"), ("no", "yes")), np.array([0.5, -2.0]), 0.25, np.zeros(2), np.ones(2))
-    return ModelFile(model, profile_rows(rows, ("a", "b"), 3))
+    return quick_model_file(model, rows, 3)

@@ -34,8 +34,6 @@ SETTINGS = {
     "pipeline": PIPELINE,
     "window_records": 100,
     "window_min_records": 50,
-    "confirm_windows": 1,
-    "confirm_of_windows": 1,
     "retrain_cooldown_s": 0,
     "min_labelled_rows": 60,
     "takeover_idle_ms": 1_000,
@@ -276,6 +274,7 @@ def operate(story: Story) -> None:
     story.admin.call("XGROUP", "CREATE", records, "others", "0")
     story.admin.call("XREADGROUP", "GROUP", "others", "slow", "COUNT", 1, "STREAMS", records, ">")
     run = story.production_run()
+    until(lambda: {SCORERS.encode(), MONITORS.encode()} <= group_names(story.admin, records))  # now redrive trims
     for arguments in (
         ("rollback",),
         ("promote", run),
@@ -289,6 +288,11 @@ def operate(story: Story) -> None:
     for arguments in (("status",), ("groups",), ("partitions",), ("redrive", "--list"), ("doctor",)):
         done = story.command("viewer", *arguments)
         assert done.exit_code == (1 if arguments == ("doctor",) else 0), done.output
+
+
+def group_names(connection: Connection, stream: str) -> set[bytes]:
+    """The groups of a stream."""
+    return {field_map(group)[b"name"] for group in connection.call("XINFO", "GROUPS", stream)}
 
 
 def read_results(story: Story) -> None:

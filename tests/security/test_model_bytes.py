@@ -17,12 +17,12 @@ from core.errors import ModelFileError
 from core.keys import PipelineKeys
 from core.model import LogisticModel
 from core.model_file import MAX_BYTES, ModelFile, read_model_file
-from core.profile import profile_rows
 from core.record_encoder import encode_block
 from core.redis_registry import RedisRegistry
 from core.schema import Schema
 from core.settings import Settings
 from monitor.service import Monitor
+from tests.drift_references import quick_model_file
 from tests.monitor.running import running
 from tests.scorer.scorer_process import Scorer
 from tests.scorer.streams import Streams
@@ -35,7 +35,7 @@ def _other(seed: int) -> ModelFile:
     """Another model of the same features."""
     rows = np.random.default_rng(seed).normal(size=(20, 2))
     model = LogisticModel(Schema(("a", "b"), ("no", "yes")), np.array([9.0, 9.0]), -5.0, np.zeros(2), np.ones(2))
-    return ModelFile(model, profile_rows(rows, ("a", "b"), seed))
+    return quick_model_file(model, rows, seed)
 
 
 def _pickled() -> bytes:

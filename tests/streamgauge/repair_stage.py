@@ -14,9 +14,7 @@ from core.connection import Connection
 from core.entry import Entry, entries_of, field_map
 from core.keys import SCORERS, PipelineKeys
 from core.model import LogisticModel
-from core.model_file import ModelFile
 from core.pipeline_config import agree
-from core.profile import profile_rows
 from core.record_decoder import RecordDecoder
 from core.redis_registry import RedisRegistry
 from core.rejection import Rejection, decode_rejection
@@ -24,6 +22,7 @@ from core.schema import Schema
 from core.scoring import score_batch
 from core.settings import Settings
 from streamgauge.app import app
+from tests.drift_references import quick_model_file
 
 FEATURES = ("Area", "Extent")
 RUN = "0123456789ab"
@@ -64,7 +63,7 @@ class Stage:
         production = self.registry.production()
         epoch = 0 if production is None else production.epoch
         rows = np.random.default_rng(1).normal(size=(20, len(features)))
-        self.registry.promote(run_id, ModelFile(model, profile_rows(rows, features, 1)), epoch, "first")
+        self.registry.promote(run_id, quick_model_file(model, rows, 1), epoch, "first")
         return model.schema
 
     def add(self, *fields: str | bytes | int, partition: int = 0) -> bytes:

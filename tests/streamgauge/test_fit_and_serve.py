@@ -65,7 +65,7 @@ def test_a_worse_model_is_logged_and_not_promoted(run: Run, raisin_csv: Path, tm
         if number
     ]
     (tmp_path / "noise.csv").write_text("\n".join([lines[0], *flipped]) + "\n")
-    second = run("fit", "noise.csv", "--label", "Class", "--positive", "Besni", "--json")
+    second = run("fit", "noise.csv", "--label", "Class", "--positive", "Besni", "--unordered", "--json")
     assert second.returncode == 0, second.stderr
     report = json.loads(second.stdout)
     assert not report["promoted"]

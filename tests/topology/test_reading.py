@@ -9,7 +9,7 @@ import pytest
 from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import EntryId
 from core.keys import PartitionKeys, PipelineKeys
-from core.merged_reader import MergedRead, MergedReader, PlacedEntry
+from core.merged_reader import LABELS, MergedRead, MergedReader, PlacedEntry
 from core.stream_lag import stream_lags
 from core.stream_waiter import StreamWaiter
 from monitor.marker import made_anew
@@ -51,6 +51,42 @@ def test_masters_are_merged_by_entry_id(
     reader.close()
     assert places == sorted(places)
     assert len(places) == sum(len(range(1 + number, 90, 1 + 2 * number)) for number in range(3))
+
+
+@pytest.mark.parametrize("read_bytes", [1, READ_BYTES])
+def test_labels_of_another_slot_come_behind_the_records_of_the_same_id(
+    on_cluster: Connection, keys: PipelineKeys, partitions: tuple[PartitionKeys, ...], read_bytes: int
+) -> None:
+    for number, partition in enumerate(partitions):
+        _add(on_cluster, partition, *(f"{ms}-0" for ms in range(1 + number, 60, 1 + number)))
+    for ms in range(1, 70, 3):
+        on_cluster.call("XADD", keys.labels, f"{ms}-0", "id", "a", "y", "1")
+    reader = MergedReader(on_cluster, partitions, read_bytes, labels=keys.labels)
+    places: list[tuple[int, int]] = []
+    while entries := reader.read(1).entries:
+        places += _places(entries)
+    reader.close()
+    assert places == sorted(places)
+    assert [ms for ms, number in places if number == LABELS] == list(range(1, 70, 3))
+    assert len(places) == sum(len(range(1 + number, 60, 1 + number)) for number in range(3)) + 23
+
+
+def test_nothing_is_handed_out_beyond_the_clock_of_the_labels(
+    on_cluster: Connection,
+    keys: PipelineKeys,
+    partitions: tuple[PartitionKeys, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ms = on_cluster.now_ms(keys.labels)
+    real, behind = on_cluster.now_ms, {keys.labels: 30_000}
+    monkeypatch.setattr(on_cluster, "now_ms", lambda stream: real(stream) - behind.get(stream, 0))
+    monkeypatch.setattr(on_cluster._servers, "one_a_server", list)
+    _add(on_cluster, partitions[0], f"{now_ms - 60_000}-0", f"{now_ms - 10_000}-0")
+    reader = MergedReader(on_cluster, partitions[:1], READ_BYTES, labels=keys.labels)
+    assert _places(reader.read(1).entries) == [(now_ms - 60_000, 0)]
+    behind.clear()
+    assert _places(reader.read(1).entries) == [(now_ms - 10_000, 0)]
+    reader.close()
 
 
 def test_a_read_that_waits_on_all_masters_ends_with_the_first_entry_on_any(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,19 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from core.connection import Connection
-from core.drift_window import DriftWindow, RetrainEvent
+from core.connection import Connection, ServerError
+from core.drift_window import DriftWindow, RetrainEvent, RetrainReason
 from core.entry import Entry, entries_of, field_map, streams_of
 from core.fields import encode_fields
 from core.file_registry import FileRegistry
-from core.keys import TRAINERS, PipelineKeys
+from core.keys import MONITORS, TRAINERS, PipelineKeys
 from core.miniflow import MiniFlow, Run
 from core.model import Floats
 from core.redis_registry import RedisRegistry
 from core.sample_block import SampleBlock
 from core.schema import Schema
 from core.settings import Settings
+from tests.drift_references import QUICK_BLOCKS
 from trainer.fit import fit, log_run
 from trainer.service import Trainer
 from trainer.table import Labels, Table, read_table
@@ -70,6 +71,8 @@ def small_table() -> Table:
 SCHEMA = Schema(("a", "b"), ("no", "yes"))
 #: Records come at this time, one a millisecond: long before their labels.
 FIRST_MS = 1_700_000_000_000
+#: No entry has a larger id.
+END = b"18446744073709551615-18446744073709551615"
 #: What the drift adds to feature a: enough that the first model calls everything "yes".
 SHIFT = 4.0
 
@@ -136,6 +139,12 @@ class Stage:
         for fields in block.encode():
             self.connection.call("XADD", self.keys.samples, "*", *fields)
 
+    def monitor_has_read(self, entry_id: bytes = END) -> None:
+        """The monitor's marker on the labels stream stands at an entry, as a rule behind all that ever come."""
+        with contextlib.suppress(ServerError):  # it is there
+            self.connection.call("XGROUP", "CREATE", self.keys.labels, MONITORS, "0", "MKSTREAM")
+        self.connection.call("XGROUP", "SETID", self.keys.labels, MONITORS, entry_id)
+
     def label(self, ids: Sequence[bytes], y: Sequence[float] | Labels) -> None:
         """Labels in one block."""
         values = np.array(y, dtype="<f8").tobytes()
@@ -184,11 +193,17 @@ class Stage:
         )
         self.connection.call("XADD", self.keys.drift, "*", *encode_fields(window))
 
-    def drift_event(self, since_ms: int = FIRST_MS, model: str | None = None, episode: int = 3) -> bytes:
-        """A confirmed drift: its window, and the retrain event; the event's id."""
+    def drift_event(
+        self,
+        since_ms: int = FIRST_MS,
+        model: str | None = None,
+        episode: int = 3,
+        reason: RetrainReason = "drift",
+    ) -> bytes:
+        """A drift: its window, and the retrain event; the event's id."""
         self.window(episode)
         event = RetrainEvent(
-            reason="drift",
+            reason=reason,
             model=model or self.production,
             window=3,
             episode=episode,
@@ -217,7 +232,7 @@ class Stage:
         trainer.start()
         return trainer
 
-    @contextmanager
+    @contextlib.contextmanager
     def running(self, trainer: Trainer) -> Iterator[None]:
         """The trainer's own loop, in a thread."""
         self.trainers.remove(trainer)
@@ -277,3 +292,9 @@ def stage(server_url: str, connection: Connection, pipeline: str, tmp_path: Path
     for trainer in made.trainers:
         trainer.close()
         trainer.http.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little simulation: these tests are about what is trained and promoted, not about false alarms."""
+    monkeypatch.setattr("core.drift.calibration.BLOCKS", QUICK_BLOCKS)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from core.entry import EntryId
+from core.record_place import RecordPlace
+from core.sample_block import SampleBlock
 from core.schema import Schema
 from trainer.dataset import Dataset, LabelledRows
 
@@ -28,7 +30,7 @@ def dataset(stage: Stage) -> Dataset:
     return Dataset(stage.connection, stage.keys, SCHEMA, stage.settings)
 
 
-def labelled(dataset: Dataset, since: EntryId | None = None) -> LabelledRows:
+def labelled(dataset: Dataset, since: RecordPlace | None = None) -> LabelledRows:
     dataset.refresh()
     return dataset.labelled(since)
 
@@ -105,10 +107,24 @@ def test_a_records_own_label_replaces_one_that_came_before_it(stage: Stage, data
 
 def test_only_rows_from_the_point_on_are_given(stage: Stage, dataset: Dataset) -> None:
     stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"], y=[0.0, 1.0, 1.0])
-    found = labelled(dataset, EntryId(PAST_MS + 1, 0))
+    found = labelled(dataset, RecordPlace(PAST_MS + 1, 0))
     assert pairs(found) == [(2, 1), (3, 1)]
-    assert found.rows_seen == dataset.labelled_count(EntryId(PAST_MS + 1, 0)) == 2
-    assert pairs(dataset.labelled(EntryId(PAST_MS + 1, 1))) == [(3, 1)]
+    assert found.rows_seen == dataset.labelled_count(RecordPlace(PAST_MS + 1, 0)) == 2
+    assert pairs(dataset.labelled(RecordPlace(PAST_MS + 1, 1))) == [(3, 1)]
+
+
+def test_of_a_block_only_rows_from_the_point_on_are_given(stage: Stage, dataset: Dataset) -> None:
+    """Its rows share an entry id, as may entries of other partitions."""
+    places = [(7, 2, row, partition) for partition in (0, 1) for row in range(3)] + [(7, 1, 5, 1), (8, 0, 0, 0)]
+    x = rows(*range(len(places)))
+    ids = [b"p%d" % number for number in range(len(places))]
+    block = SampleBlock(1, SCHEMA.fingerprint, x, np.ones(len(places)), ids, np.array(places))
+    for fields in block.encode():
+        stage.connection.call("XADD", stage.keys.samples, "*", *fields)
+    found = labelled(dataset, RecordPlace(7, 2, partition=0, row=2))
+    assert [value for value, _ in pairs(found)] == [2, 3, 4, 5, 7]
+    assert found.rows_seen == dataset.labelled_count(RecordPlace(7, 2, partition=0, row=2)) == 5
+    assert [value for value, _ in pairs(dataset.labelled(RecordPlace(7, 2, partition=1, row=1)))] == [4, 5, 7]
 
 
 def test_rows_come_in_stream_order_and_once(stage: Stage, dataset: Dataset) -> None:

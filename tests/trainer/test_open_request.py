@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.drift_window import RetrainReason
 from core.redis_registry import RedisRegistry
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 FIRST_MS = 1_700_000_000_000
 
 
-def test_too_few_labels_are_an_answer_and_more_of_them_another(stage: Stage) -> None:
+@pytest.mark.parametrize("reason", ["drift", "label_drift"])
+def test_too_few_labels_are_an_answer_and_more_of_them_another(stage: Stage, reason: RetrainReason) -> None:
     first = stage.first_model()
     service = stage.started()
     ids, y = stage.drifted(labels=20)
-    stage.drift_event()
+    stage.drift_event(reason=reason)
     until(service, lambda: stage.outcomes() == ["too_few_labels"])
     assert (stage.production, stage.pending()) == (first, 0)
     stage.label(ids[20:99], y[20:99])

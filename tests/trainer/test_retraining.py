@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from core.drift_window import RetrainEvent
-from core.entry import EntryId
 from core.errors import DataError
 from core.miniflow import MiniFlow
 from core.model import Floats
 from core.model_file import ModelFile
 from core.profile import profile_rows
+from core.record_place import RecordPlace
 from core.schema import Schema
 from trainer.dataset import LabelledRows
 from trainer.fit import fit
@@ -77,7 +77,17 @@ def test_after_a_drift_the_old_holdout_is_reported_and_not_judged(production: Mo
     assert found.metrics["old_holdout_rows"] == 200
 
 
-@pytest.mark.parametrize("event", [MANUAL, RetrainEvent(reason="scheduled"), RetrainEvent(reason="label_drift")])
+def test_after_a_change_of_concept_the_old_holdout_would_refuse_the_better_model(production: ModelFile) -> None:
+    x, y = draw(400, 0.0, 1)
+    rows = as_rows(x, 1 - y)  # the same records have the other outcome
+    found = retrained(RetrainEvent(reason="label_drift"), rows, production, old_holdout())
+    assert found.result == "candidate"
+    assert found.old_holdout is not None
+    assert found.old_holdout.difference.significantly_worse
+    assert retrained(MANUAL, rows, production, old_holdout()).result == "refused"
+
+
+@pytest.mark.parametrize("event", [MANUAL, RetrainEvent(reason="scheduled")])
 def test_without_a_drift_the_fixed_holdout_judges_too(production: ModelFile, event: RetrainEvent) -> None:
     rows = as_rows(*draw(400, 4.0, 1))
     refused = retrained(event, rows, production, old_holdout())
@@ -130,9 +140,9 @@ def test_rows_beyond_any_scale_are_an_error(production: ModelFile) -> None:
 def test_a_run_holds_all_that_was_decided_on(production: ModelFile, tmp_path: Path) -> None:
     miniflow = MiniFlow(tmp_path, "test")
     found = retrained(DRIFT, as_rows(*draw(400, 4.0, 1)), production, old_holdout())
-    run = log_retraining(miniflow, "drift", found, {"event_id": "1-0", "since": "5-0"})
+    run = log_retraining(miniflow, "drift", found, {"event_id": "1-0", "since": "5-0", "since_row": 4})
     assert run.params["event_id"] == "1-0"
-    assert own_since(miniflow, run.run_id) == EntryId(5, 0)
+    assert own_since(miniflow, run.run_id) == RecordPlace(5, 0, row=4)
     assert found.fitted is not None
     assert np.array_equal(read_holdout(run.read_artifact(HOLDOUT_ARTIFACT)).x, found.fitted.holdout.x)
     kept = own_holdout(miniflow, run.run_id)
@@ -168,3 +178,21 @@ def test_a_damaged_run_says_nothing_of_its_since(tmp_path: Path, content: str) -
     run = miniflow.start_run("drift")
     (run.directory / "params.json").write_text(content)
     assert own_since(miniflow, run.run_id) is None
+
+
+def joined(*parts: tuple[Floats, Labels]) -> LabelledRows:
+    """Parts of a stream one after the other."""
+    return as_rows(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
+
+
+def test_rows_that_still_drift_train_on_what_came_after_the_change(production: ModelFile) -> None:
+    found = retrained(DRIFT, joined(draw(300, 1.0, 20), draw(500, 3.0, 21)), production)
+    assert found.fitted is not None
+    assert found.fitted.train.rows + found.fitted.validation.rows == pytest.approx(500, abs=10)
+
+
+def test_rows_that_still_drift_and_are_few_afterwards_are_refused_with_a_sentence(production: ModelFile) -> None:
+    rows = joined(draw(300, 1.0, 20), draw(180, 3.0, 21))
+    found = retrained(DRIFT, rows, production, min_labelled_rows=200)
+    assert (found.result, found.fitted) == ("refused", None)
+    assert "drift themselves" in found.verdict

@@ -1,0 +1,117 @@
+"""The verdict on a closed window, put together once: what drift stream, retrain event, gauges and log show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.drift_window import Alarm, DriftWindow, Reading, RetrainEvent
+from core.model import Floats
+from monitor.detectors import headline, unusable
+from monitor.detectors.base import Crossing
+from monitor.drift_engine import Judgement
+from monitor.episode import Episode, EpisodeStep, JudgedWindow
+from monitor.trail import Span, Trail
+
+#: Detectors whose alarms no training mends, and for which no feature is to blame.
+UNMENDED = frozenset({unusable.NAME})
+
+
+def alarm_of(crossing: Crossing, trail: Trail, features: tuple[str, ...], window: int, model: str) -> Alarm:
+    """An alarm with the ids of its records; ``trail`` is as it stood with the record at which it was raised."""
+    at, first = trail.locate(1), trail.locate(crossing.back)
+    blame = () if crossing.detector in UNMENDED else crossing.blame
+    return Alarm(
+        detector=crossing.detector,
+        statistic=crossing.statistic,
+        threshold=crossing.threshold,
+        effect=float(abs(crossing.shift[blame[0]])) if blame else 0.0,
+        shift=_by_feature(features, crossing.shift),
+        blame=[features[index] for index in blame],
+        record=at.record,
+        entry=at.entry,
+        first=first.record,
+        since=first.entry,
+        since_partition=first.partition,
+        since_row=first.row,
+        records=first.back,
+        window=window,
+        model=model,
+        sentence=crossing.words,
+    )
+
+
+def judged_window(window: int, judgement: Judgement, alarm: Alarm | None, min_records: int) -> JudgedWindow:
+    """What the rule of episodes looks at."""
+    return JudgedWindow(
+        window,
+        alarm,
+        [reading.detector for reading in judgement.readings if reading.alarm],
+        asks_retraining=alarm is not None and alarm.detector not in UNMENDED,
+        enough=judgement.judged and judgement.n >= min_records,
+        calm=judgement.calm,
+    )
+
+
+def drift_window(
+    judged: JudgedWindow,
+    judgement: Judgement,
+    step: EpisodeStep,
+    span: Span,
+    features: tuple[str, ...],
+    model: str,
+) -> DriftWindow:
+    """The entry of the drift stream."""
+    z, episode = judgement.z, step.state.episode
+    order = np.argsort(-np.abs(z), kind="stable")
+    changed = zip(features, judgement.constant_changed.tolist(), strict=True)
+    return DriftWindow(
+        window=judged.window,
+        state=step.window_state,
+        detector=headline.NAME,
+        score=judgement.score,
+        threshold=judgement.threshold,
+        n=judgement.n,
+        skipped=judgement.skipped,
+        first=span.first,
+        last=span.last,
+        first_entry=span.first_entry,
+        last_entry=span.last_entry,
+        model=model,
+        p_mean=judgement.p_mean,
+        z=_by_feature(features, z),
+        blame=[features[index] for index in order],
+        constant_changed={name: count for name, count in changed if count},
+        episode=None if episode is None else episode.number,
+        alarmed=[] if episode is None else episode.alarmed,
+        alarm=judged.alarm,
+        readings=[
+            Reading(one.detector, one.statistic, one.threshold, one.alarm, one.calm) for one in judgement.readings
+        ],
+    )
+
+
+def retrain_event(alarm: Alarm, episode: Episode) -> RetrainEvent:
+    """What asks for a retraining: the alarm, for an episode that has not asked yet."""
+    return RetrainEvent(
+        reason="drift",
+        model=alarm.model,
+        window=alarm.window,
+        episode=episode.number,
+        since=alarm.since,
+        since_partition=alarm.since_partition,
+        since_row=alarm.since_row,
+        first=alarm.first,
+        records=alarm.records,
+        detector=alarm.detector,
+        statistic=alarm.statistic,
+        score=alarm.statistic,
+        threshold=alarm.threshold,
+        effect=alarm.effect,
+        blame=alarm.blame,
+        z=alarm.shift,
+        sentence=alarm.sentence,
+    )
+
+
+def _by_feature(features: tuple[str, ...], values: Floats) -> dict[str, float]:
+    return dict(zip(features, values.tolist(), strict=True))

@@ -1,0 +1,168 @@
+"""What a file is judged by: training rows of another file, fitted as ``streamgauge fit`` does, or a logged run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core.concept_reference import fit_concept_reference
+from core.drift.reference_rows import ReferenceRows
+from core.entry import parse_entry_id
+from core.errors import DataError, NoProductionModel
+from core.file_registry import FileRegistry
+from core.miniflow import MiniFlow
+from core.model import Floats, LogisticModel
+from core.model_file import ModelFile
+from core.profile import TrainingProfile, profile_rows
+from core.record_decoder import RecordDecoder
+from core.schema import Schema
+from core.settings import Settings
+from streamgauge.drift.source import open_rows
+from trainer.drift_reference import drift_reference
+from trainer.fit import MAX_MAGNITUDE, fit
+from trainer.solvers.choice import chosen_solver
+from trainer.split import Rows, stratified_split
+from trainer.table import Table, read_table
+
+#: What a model is called that was fitted here and is not logged.
+UNLOGGED = "reference"
+#: With fewer rows nothing can be said of any drift.
+LEAST_ROWS = 20
+#: A row of a reference may have any number of columns that a server would take.
+_NO_LIMIT = 2**62
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows behind a reference."""
+
+    x: Floats  #: (N, d) raw
+    order: Rows | None  #: (N,) ascending numbers in their original order; None where it means nothing
+
+    def of(self, file: ModelFile) -> ReferenceRows:
+        """As the calibration of ``file``, which was fitted to them, saw them."""
+        transform = file.drift.transform
+        probability = file.model.score(self.x).probability
+        if self.order is None or not transform.autocorrelation.any():
+            return ReferenceRows(self.x, probability, transform.index)
+        number = np.arange(len(self.order), dtype=np.int64)
+        preceding = np.where(np.diff(self.order, prepend=self.order[0]) == 1, number - 1, -1)
+        return ReferenceRows(self.x, probability, transform.index, transform.autocorrelation, preceding)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A model file with its name."""
+
+    name: str  #: a run, or :data:`UNLOGGED`
+    words: str  #: what it is, for a person
+    file: ModelFile
+    labelled: bool = True  #: its classes are known; without them there is nothing to predict
+
+
+@dataclass(frozen=True, eq=False)
+class FittedReference(Reference):
+    """A reference that was fitted here."""
+
+    rows: TrainingRows = field(kw_only=True)
+
+
+def logged_reference(settings: Settings, run_id: str | None) -> Reference:
+    """The model of a logged run, of production where ``run_id`` is None, in the MiniFlow directory.
+
+    Raises
+    ------
+    NoProductionModel, UnknownRun, ModelFileError
+        There is none, or it is not whole.
+    """
+    what = "run"
+    if run_id is None:
+        production = FileRegistry(settings.miniflow_path, settings.pipeline).production()
+        if production is None:
+            raise NoProductionModel(
+                f"nothing is in production in {settings.miniflow}; give --reference CSV, or run `streamgauge fit`"
+            )
+        run_id, what = production.run_id, "production, run"
+    file = MiniFlow(settings.miniflow_path, settings.pipeline).model(run_id)
+    return Reference(run_id, f"{what} {run_id}, {file.drift.rows:,} training rows", file)
+
+
+def fitted_reference(
+    csv: Path, label: str | None, positive: str | None, settings: Settings, *, ordered: bool
+) -> FittedReference:
+    """The reference that ``streamgauge fit`` would make of a file; without ``label`` all rows are reference.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be used.
+    ReferenceDrifts
+        Ordered rows that change in their own course.
+    """
+    if label is None:
+        return _unlabelled(csv, settings.seed, ordered=ordered)
+    table = read_table(csv, label, positive)
+    fitted = fit(table, seed=settings.seed, solver=chosen_solver(settings), ordered=ordered)
+    rows = training_rows(table, settings.seed, ordered=ordered)
+    words = f"{len(rows.x):,} of the {len(table.y):,} rows of {csv}, as streamgauge fit trains on them"
+    return FittedReference(UNLOGGED, words, fitted.file, rows=rows)
+
+
+def training_rows(table: Table, seed: int, *, ordered: bool) -> TrainingRows:
+    """The rows of a table that :func:`trainer.fit.fit` trains on."""
+    train = stratified_split(table.y, seed).train
+    return TrainingRows(table.x[train], train if ordered else None)
+
+
+def _unlabelled(csv: Path, seed: int, *, ordered: bool) -> FittedReference:
+    """A reference without classes: the model gives every row the probability one half, and predicts nothing."""
+    schema, x = _read_unlabelled(csv)
+    width = schema.width
+    if len(x) < LEAST_ROWS:
+        raise DataError(f"{csv} has {len(x)} rows, which is too few for a reference; give {LEAST_ROWS} or more")
+    if not (np.abs(x) <= MAX_MAGNITUDE).all():
+        column = int(np.argmax((np.abs(x) > MAX_MAGNITUDE).any(axis=0)))
+        raise DataError(
+            f"{csv}: column {schema.features[column]!r} holds values beyond {MAX_MAGNITUDE:g}; rescale it"
+        )
+    profile = profile_rows(x, schema.features, seed)
+    if not profile.varies.any():
+        raise DataError(f"{csv}: every column has the same value in all rows; give rows in which one varies")
+    model = LogisticModel(schema, np.zeros(width), 0.0, profile.mean, profile.standard_deviation)
+    order = np.arange(len(x)) if ordered else None
+    file = _without_prediction(model, profile, x, order, seed)
+    words = f"all {len(x):,} rows of {csv}, without labels: predictions are not watched"
+    return FittedReference(UNLOGGED, words, file, labelled=False, rows=TrainingRows(x, order))
+
+
+def _without_prediction(
+    model: LogisticModel, profile: TrainingProfile, x: Floats, order: Rows | None, seed: int
+) -> ModelFile:
+    one_class = np.zeros(len(x), dtype=np.uint8)
+    concept = fit_concept_reference(np.zeros(2), np.array([0.0, 1.0]))  # of labels, which never come
+    return ModelFile(model, profile, drift_reference(model, profile, x, one_class, order, seed), concept)
+
+
+def _read_unlabelled(csv: Path) -> tuple[Schema, Floats]:
+    """Every column but those that begin with an underscore, all rows."""
+    with open_rows(csv) as source:
+        if not source.features:
+            raise DataError(f"{csv} has no column that may be a feature; give a CSV file with a header")
+        schema = Schema(source.features)
+        width = schema.width
+        reader = LogisticModel(schema, np.zeros(width), 0.0, np.zeros(width), np.ones(width))
+        decoder = RecordDecoder(schema, _NO_LIMIT)
+        parts: list[Floats] = []
+        for entries in source.entries(reader, _NO_LIMIT, labels=False):
+            batch = decoder.decode([placed.entry for placed in entries])
+            if batch.rejections:
+                refused = batch.rejections[0]
+                line = parse_entry_id(refused.record).seq
+                raise DataError(
+                    f"{csv}: line {line} cannot be a reference row ({refused.detail}); mend or remove it, or name "
+                    "the column of classes with --label"
+                )
+            parts.append(batch.x)
+    return schema, np.concatenate(parts)

@@ -1,0 +1,140 @@
+"""Of a long file what matters is shown, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from core.drift_window import Reading
+from monitor.detectors.panel import DETECTORS
+from streamgauge.drift.file_window import FileAlarm, FileWindow
+from streamgauge.drift.history import MOST_COLUMNS, History
+from streamgauge.drift.table import MOST_ALARMS, MOST_WINDOWS, Digest, show
+
+
+def window(number: int, ratio: float = 0.5, *, alarm: bool = False, skipped: int = 0, n: int = 10) -> FileWindow:
+    """Ten rows in which the first detector is at ``ratio`` of its threshold."""
+    lines = (number * 10, number * 10 + 9) if n else (None, None)
+    raised = FileAlarm(
+        line=number * 10 + 5,
+        first_line=number * 10 + 2,
+        records=4,
+        detector=DETECTORS[0],
+        statistic=ratio,
+        threshold=1.0,
+        effect=0.7,
+        blame=["b", "a"],
+        shift={"a": 0.1, "b": -0.7},
+        sentence=f"b is lower [{number}].",
+    )
+    return FileWindow(
+        window=number,
+        state="drift" if alarm else "ok",
+        first_line=lines[0],
+        last_line=lines[1],
+        n=n,
+        skipped=skipped,
+        score=ratio,
+        threshold=1.0,
+        p_mean=0.5,
+        z={"a": 0.01 * number, "b": -ratio},
+        blame=["b", "a"],
+        constant_changed={},
+        episode=None,
+        alarm=raised if alarm else None,
+        readings=[
+            Reading(name, ratio if not place else 0.0, 1.0, alarm, True) for place, name in enumerate(DETECTORS)
+        ],
+    )
+
+
+def printed(windows: list[FileWindow]) -> str:
+    digest, history = Digest(), History(("a", "b"))
+    for each in windows:
+        digest.add(each)
+        history.add(each)
+        history.records += each.n
+        history.skipped += each.skipped
+    out = io.StringIO()
+    show(Console(file=out, width=160, markup=False), digest, history)
+    return out.getvalue()
+
+
+def test_every_window_of_a_short_file_is_shown() -> None:
+    text = printed([window(number) for number in range(1, MOST_WINDOWS + 1)])
+    assert [line.split()[0] for line in text.splitlines()[1:-1]] == [str(n) for n in range(1, MOST_WINDOWS + 1)]
+    assert "more" not in text
+    assert "skipped" not in text
+    assert text.splitlines()[-1] == "no alarm in 200 records, 20 windows"
+
+
+def test_of_a_long_file_alarms_and_what_is_near_one_are_shown() -> None:
+    near = {77: 0.9, 500: 0.95}
+    windows = [window(n, near.get(n, 0.1), alarm=400 <= n < 430) for n in range(1, 1_001)]
+    digest = Digest()
+    for each in windows:
+        digest.add(each)
+    shown = [each.window for each in digest.windows]
+    assert len(shown) == MOST_WINDOWS
+    assert shown[0] == 400
+    assert all(400 <= number < 430 for number in shown)
+    assert "980 more, 10 windows with an alarm among them" in printed(windows)
+    quiet = [window(n, near.get(n, 0.1)) for n in range(1, 1_001)]
+    digest = Digest()
+    for each in quiet:
+        digest.add(each)
+    assert {77, 500} <= {each.window for each in digest.windows}
+
+
+def test_of_many_alarms_those_that_begin_a_drift_are_told() -> None:
+    drifting = {*range(50, 90), *range(200, 240)}
+    text = printed([window(n, 1.5, alarm=n in drifting) for n in range(1, 300)])
+    assert text.count("alarm at line") == 2
+    assert "alarm at line 505" in text
+    assert "alarm at line 2,005" in text
+    assert "78 more alarms" in text
+
+
+def test_each_alarm_of_a_few_is_told_with_line_effect_and_blame() -> None:
+    text = printed([window(n, 1.5, alarm=n > 2) for n in range(1, 3 + MOST_ALARMS)])
+    assert text.count("alarm at line") == MOST_ALARMS
+    assert "alarm at line 35: mean_abs_z 1.5, threshold 1, effect 0.70 SD" in text
+    assert "b is lower [3]." in text
+    assert "suspected from line 32; to blame: b -0.70 SD, a +0.10 SD" in text
+
+
+def test_a_window_without_a_usable_row_is_shown_as_such() -> None:
+    text = printed([window(1, n=0, skipped=7)])
+    assert "none" in text.splitlines()[1]
+    assert "0 records and 7 that could not be used" in text
+
+
+@given(ratios=st.lists(st.floats(0.0, 9.0), min_size=1, max_size=3 * MOST_COLUMNS))
+def test_a_history_forgets_no_peak(ratios: list[float]) -> None:
+    history = History(("a", "b"))
+    for number, ratio in enumerate(ratios, start=1):
+        history.add(window(number, ratio))
+    columns = len(history.edges) - 1
+    assert columns == min(columns, MOST_COLUMNS)
+    assert history.ratios.shape == (len(DETECTORS), columns)
+    assert history.z.shape == (2, columns)
+    assert history.ratios[0].max() == max(ratios)
+    assert history.z[1].min() == -max(ratios)
+    assert (np.diff(history.edges) > 0).all()
+    assert history.edges[0] == 10
+    assert history.edges[-1] == 10 * len(ratios) + 10
+
+
+@pytest.mark.parametrize("count", [1, MOST_COLUMNS, MOST_COLUMNS + 1, 5 * MOST_COLUMNS + 3])
+def test_columns_of_a_history_hold_the_same_number_of_windows(count: int) -> None:
+    history = History(("a", "b"))
+    for number in range(1, count + 1):
+        history.add(window(number))
+    widths = np.diff(history.edges)
+    assert (widths[:-1] == widths[0]).all()
+    assert widths[-1] <= widths[0]
