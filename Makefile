@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos lock clean
+.PHONY: help demo test check bench bench-drift chaos lock clean
 
 help:
 	@echo "make demo   the whole story on this machine: score, drift, alert, retrain, promote"
 	@echo "make test   the test suite, against a real server"
 	@echo "make check  ruff, strict mypy, import-linter"
 	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
+	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; an hour"
 	@echo "make chaos  attack a running pipeline and prove by id that nothing was lost or doubled; minutes"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -36,6 +37,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-drift: $(STAMP)
+	@$(BIN)/python -m bench.drift $(ARGS)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m bench.chaos $(ARGS)
