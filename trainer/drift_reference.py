@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.drift.autocorrelation import estimate_autocorrelation
-from core.drift.homogeneity import examine_homogeneity
+from core.drift.homogeneity import examine_homogeneity, is_grouped_by_class
 from core.drift.reference import DriftReference, fit_reference
 from core.drift.reference_rows import ReferenceRows
 from core.errors import ReferenceDrifts
@@ -51,7 +51,9 @@ def drift_reference(
 
 
 def _in_order(rows: ReferenceRows, y: Labels, order: Rows) -> ReferenceRows:
-    """The rows with what their order says of their dependence."""
+    """The rows with what their order says of their dependence; rows stored by class are in no order of time."""
+    if is_grouped_by_class(y):
+        return rows
     watched = np.column_stack([rows.x[:, rows.index], rows.probability])
     found = estimate_autocorrelation(watched, order.astype(np.int64), y)
     if not found.autocorrelated:

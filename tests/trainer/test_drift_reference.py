@@ -41,6 +41,11 @@ def test_a_table_sorted_by_class_does_not_count_as_drifting() -> None:
     fit(Table(table.features, table.x[order], table.y[order]), seed=0)
 
 
+def test_rows_stored_by_class_are_not_taken_for_an_order_of_time(raisin: Table) -> None:
+    """Raisin's neighbours within a class are a little alike; a stream of mixed classes has nothing of that."""
+    assert fit(raisin, seed=1).file.drift.dependence == 1.0
+
+
 def test_autocorrelated_rows_are_judged_by_their_innovations() -> None:
     generator = np.random.default_rng(2)
     x = np.empty((2_000, 2))
