@@ -101,12 +101,18 @@ class CommandRecord:
         while not self._ending.wait(LEARN_EVERY_S):
             self._ask()
 
-    def _ask(self) -> None:
+    def _ask(self) -> set[bytes]:
+        """Learn who is connected; returns the addresses that have not logged in yet."""
+        unknown = set()
         for client in self._admin.client_list():
-            if client["user"] != "default":  # has not logged in yet
-                self._users[str(client["addr"]).encode()] = str(client["user"])
+            address, user = str(client["addr"]).encode(), str(client["user"])
+            if user == "default":
+                unknown.add(address)
+            else:
+                self._users[address] = user
+        return unknown
 
     def _user_at(self, address: bytes) -> str:
-        if address not in self._users:
-            self._ask()
+        if address not in self._users and address in self._ask():
+            return _NOBODY  # logs in only now: whose it is will be known at its next command
         return self._users.setdefault(address, self._short_lived)
