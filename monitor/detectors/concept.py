@@ -155,7 +155,7 @@ class ConceptDetector:
     @property
     def statistic(self) -> float:
         """Mean of the alternatives' statistics; an alarm from :attr:`threshold` on."""
-        return sum(track.statistic for track in self._state.tracks) / len(ALTERNATIVES)
+        return float(_mean(np.array([[track.statistic] for track in self._state.tracks]))[0])
 
     @property
     def recent(self) -> Recent:
@@ -197,7 +197,8 @@ class ConceptDetector:
             statistics = np.array(
                 [_statistics(row, track.statistic) for row, track in zip(ratios, state.tracks, strict=True)]
             )
-            crossed = _first_at_least(self.threshold, statistics)
+            above = np.flatnonzero(_mean(statistics) >= self.threshold)
+            crossed = int(above[0]) if len(above) else None
         last = len(logit) - 1 if crossed is None else crossed
         recent = _recent(state.recent, losses[: last + 1], surplus[: last + 1])
         if state.alarmed:
@@ -244,12 +245,16 @@ def _fresh(recent: Recent) -> ConceptState:
 def _check(state: ConceptState) -> None:
     if len(state.tracks) != len(ALTERNATIVES):
         raise ValueError(f"a concept test of {len(state.tracks)} alternatives is not one of {len(ALTERNATIVES)}")
-    numbers = [*msgspec.structs.astuple(state.sums), *msgspec.structs.astuple(state.recent)]
+    labels = state.sums.labels
+    if not 0 <= labels < 2**63 or not 0 <= state.recent.labels < 2**63 or (state.alarmed and not labels):
+        raise ValueError(f"a concept test counts {labels} and {state.recent.labels} labels")
+    numbers = [*msgspec.structs.astuple(state.sums)[1:], *msgspec.structs.astuple(state.recent)[1:]]
     for track in state.tracks:
-        numbers += [track.statistic, track.evidence, track.lowest, *msgspec.structs.astuple(track.before)]
-        if not (track.statistic >= 0.0 and 0 <= track.before.labels <= state.sums.labels):
+        numbers += [track.evidence, track.lowest, *msgspec.structs.astuple(track.before)[1:]]
+        # a suspected change has a label behind it, else an alarm would have no mean
+        if not (0.0 <= track.statistic < math.inf and 0 <= track.before.labels < max(labels, 1)):
             raise ValueError(f"a concept test holds {track}")
-    if not all(math.isfinite(number) for number in numbers) or state.sums.labels < 0 or state.recent.labels < 0:
+    if not all(math.isfinite(number) for number in numbers):
         raise ValueError("a concept test holds impossible numbers")
 
 
@@ -268,12 +273,16 @@ def _statistics(ratios: Floats, statistic: float) -> list[float]:
     return path
 
 
-def _first_at_least(threshold: float, statistics: Floats) -> int | None:
+def _mean(statistics: Floats) -> Floats:
+    """(n,) mean over alternatives (k, n)."""
     total = statistics[0].copy()
-    for row in statistics[1:]:  # one after the other: NumPy's own sum adds one column in another order than many
-        total += row
-    crossed = np.flatnonzero(total / len(statistics) >= threshold)
-    return int(crossed[0]) if len(crossed) else None
+    with np.errstate(over="ignore"):  # far behind the crossing
+        for row in statistics[
+            1:
+        ]:  # one after the other: NumPy's own sum adds one column in another order than many
+            total += row
+    mean: Floats = total / len(statistics)
+    return mean
 
 
 def _running(start: list[float], columns: Floats) -> Floats:

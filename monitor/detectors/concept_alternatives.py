@@ -64,8 +64,9 @@ def _flipped(share: float) -> _Probability:
     return probability
 
 
-#: All weigh the same. Measured on Raisin, sets of 7 to 11 alternatives differ by 5 % in mean delay; leaving out
-#: the halved log-odds costs 30 % on a changed coefficient, the smallest flip 30 % where 5 % of labels are wrong.
+#: All weigh the same. Measured on Raisin, sets of 7 to 12 alternatives differ by a tenth in mean delay over eleven
+#: changes; without the halved log-odds a turned coefficient takes up to 27 % more labels, without the smallest
+#: flip 5 % of wrong labels take up to 29 % more.
 #: None says "more certain than the model": that harms nobody, and a holdout of 36 rows without a mistake would
 #: alarm.
 ALTERNATIVES: tuple[Alternative, ...] = (

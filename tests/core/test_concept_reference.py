@@ -3,10 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.concept_reference import ConceptReference, concept_reference_of, fit_concept_reference
+from core.concept_reference import (
+    ConceptReference,
+    concept_reference_of,
+    fit_concept_reference,
+    row_log_losses,
+)
 from core.errors import DataError, SchemaError
 from core.model import Floats, sigmoid
 from monitor.detectors.concept_alternatives import likelihood_ratios
+from trainer.loss import reported_probability, row_losses
 
 
 def outcomes_of(logit: Floats, seed: int, intercept: float = 0.0, slope: float = 1.0) -> Floats:
@@ -25,6 +31,46 @@ def held_out(rows: int, seed: int, intercept: float = 0.0, slope: float = 1.0) -
 def test_a_large_holdout_gives_the_recalibration_that_made_it() -> None:
     reference = held_out(50_000, 0, intercept=0.7, slope=0.5)
     assert reference.coefficients == pytest.approx([0.7, 0.5], abs=0.05)
+
+
+def test_outcomes_that_contradict_a_sure_model_are_tosses_and_leave_the_slope_alone() -> None:
+    generator = np.random.default_rng(5)
+    logit = generator.normal(scale=4.0, size=20_000)
+    y = outcomes_of(logit, 6)
+    tossed = generator.random(len(y)) < 0.1
+    y[tossed] = generator.integers(0, 2, tossed.sum())
+    reference = fit_concept_reference(logit, y)
+    assert reference.toss_share == pytest.approx(0.1, abs=0.02)
+    assert reference.coefficients == pytest.approx([0.0, 1.0], abs=0.1)
+
+
+def minus_log_posterior(parameters: Floats, logit: Floats, y: Floats) -> float:
+    """Of intercept, slope and share of tosses, as the module's text and priors say it."""
+    intercept, slope, share = parameters
+    p = share / 2 + (1 - share) * sigmoid(intercept + slope * logit)
+    prior = intercept**2 / 2 + 2 * (slope - 1) ** 2 - 2 * np.log(share) - 18 * np.log(1 - share)
+    return float(prior - np.log(np.where(y == 1, p, 1 - p)).sum())
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(1, 300), scale=st.sampled_from([0.01, 1.0, 3.0, 30.0]))
+def test_no_small_move_of_a_parameter_is_more_probable(seed: int, rows: int, scale: float) -> None:
+    generator = np.random.default_rng(seed)
+    logit = generator.standard_t(3, rows) * scale
+    y = outcomes_of(logit, seed, slope=[0.0, 1.0, -1.0][seed % 3])
+    reference = fit_concept_reference(logit, y)
+    found = np.append(reference.coefficients, reference.toss_share)
+    reached = minus_log_posterior(found, logit, y)
+    for move in np.vstack([np.eye(3), -np.eye(3)]) * np.array([0.05, 0.05, 0.05 * reference.toss_share]):
+        assert minus_log_posterior(found + move, logit, y) >= reached - 1e-3
+
+
+def test_log_losses_are_those_that_the_trainer_reports() -> None:
+    logit = np.concatenate([np.linspace(-60.0, 60.0, 241), [1e300, -1e300]])
+    for label in (0, 1):
+        y = np.full(len(logit), label, dtype=np.uint8)
+        expected = row_losses(y, reported_probability(logit))
+        # near certainty the trainer's 1 - p has few digits left
+        assert row_log_losses(logit, y == 1) == pytest.approx(expected, rel=0.2, abs=1e-9)
 
 
 def test_a_small_holdout_leaves_a_wider_band() -> None:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from core.concept_reference import ConceptReference, fit_concept_reference
 from core.errors import SettingsError
 from core.model import Floats, sigmoid
-from monitor.detectors.concept import ConceptDetector, ConceptState
+from monitor.detectors import concept
+from monitor.detectors.concept import ConceptDetector, ConceptState, Sums
+from monitor.detectors.concept_alternatives import likelihood_ratios
 
 BUDGET = 1_000
 
@@ -120,6 +122,60 @@ def test_after_an_alarm_the_test_rests_until_it_is_reset(reference: ConceptRefer
     assert (detector.statistic, detector.alarm, detector.recent.labels) == (0.0, None, counted)
 
 
+def test_the_statistic_is_the_mean_of_the_textbook_recursions(reference: ConceptReference) -> None:
+    logit, y = drawn(1_500, 12)
+    ratios = likelihood_ratios(reference.outcome_range(logit, y == 1), y == 1)
+    expected = 0.0
+    for row in ratios:
+        statistic = 0.0
+        for ratio in row:
+            statistic = statistic if ratio == 1.0 else (1.0 + statistic) * ratio
+        expected += statistic / len(ratios)
+    detector = ConceptDetector(reference, 1e9)
+    assert detector.update(logit, y) is None
+    assert detector.statistic == pytest.approx(expected, rel=1e-9)
+
+
+def test_an_alternative_that_the_reference_allows_counts_no_labels() -> None:
+    """One held-out row leaves so much open that some alternatives can never be told from it."""
+    reference = fit_concept_reference(np.array([0.1]), np.array([1]))
+    logit = np.zeros(5_000)
+    detector = ConceptDetector(reference, BUDGET)
+    assert detector.update(logit, np.tile([0.0, 1.0], 2_500)) is None
+    assert detector.statistic < 100
+
+
+def test_labels_behind_an_early_alarm_are_not_taken_and_overflow_nothing(reference: ConceptReference) -> None:
+    logit, y = drawn(20_000, 13)
+    detector = ConceptDetector(reference, BUDGET)
+    index = detector.update(logit, 1.0 - y)
+    assert index is not None
+    assert detector.state().sums.labels == detector.recent.labels == index + 1
+    assert BUDGET <= detector.statistic < 1e6 * BUDGET
+    assert np.isinf(concept._mean(np.array([[1.7e308], [1.7e308]]))).all()  # a warning would be an error
+
+
+@given(cuts=st.lists(st.integers(1, 200), min_size=1, max_size=8))
+def test_batches_do_not_matter_across_alarms_and_resets(cuts: list[int]) -> None:
+    reference = fit_concept_reference(*drawn(180, 0))
+    logit, y = drawn(300, 14)
+    y[100:] = np.where(np.arange(200) % 3 == 0, 1.0 - y[100:], y[100:])
+
+    def alarms_in(sizes: list[int]) -> tuple[list[int], ConceptState]:
+        detector, found, start = ConceptDetector(reference, 100), [], 0
+        for size in [*sizes, 300]:
+            end = min(start + size, 300)
+            while (index := detector.update(logit[start:end], y[start:end])) is not None:
+                start += index + 1
+                found.append(start)
+                detector.reset()
+            start = end
+        return found, detector.state()
+
+    assert alarms_in(cuts) == alarms_in([])
+    assert len(alarms_in([])[0]) >= 2
+
+
 def test_the_recent_figures_follow_the_labels(reference: ConceptReference) -> None:
     detector = ConceptDetector(reference, 1e9)
     assert detector.recent.log_loss is None
@@ -147,6 +203,9 @@ def test_a_state_that_no_detector_wrote_is_refused(reference: ConceptReference) 
     for broken in (
         msgspec.structs.replace(state, tracks=state.tracks[:-1]),
         msgspec.structs.replace(state, tracks=[msgspec.structs.replace(state.tracks[0], statistic=-1.0)] * 9),
+        msgspec.structs.replace(state, sums=Sums(labels=2**63)),
+        msgspec.structs.replace(state, sums=Sums(loss=float("nan"))),
+        msgspec.structs.replace(state, alarmed=True),  # with no label that could have raised it
     ):
         with pytest.raises(ValueError, match="concept test"):
             ConceptDetector.from_state(reference, BUDGET, broken)
