@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from core.label_figures import LabelFigures
+
 #: ``insufficient``: too few records for a verdict; ``drift``: an alarm in this window; ``recovering``: none, in an
 #: open episode.
 WindowState = Literal["insufficient", "ok", "drift", "recovering"]
@@ -72,6 +74,7 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     alarmed: list[str] = []  #: detectors that alarmed in the open episode
     alarm: Alarm | None = None
     readings: list[Reading] = []  #: one a detector
+    labels: LabelFigures | None = None  #: None while no label ever came
 
 
 #: Why production may be asked to change.

@@ -14,6 +14,9 @@ from core.stream_waiter import StreamWaiter
 
 #: Stands for the labels stream where a partition's number does: of equal ids its entries come after all records.
 LABELS = 2**31
+#: Records of one partition wait for labels that may come before them, but no longer than this: records that are
+#: further ahead of the clock tell that it went back, and waiting until it is there again could take hours.
+MOST_AHEAD_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,11 @@ class MergedReader:
 
     Where there are several streams, or several clocks, an entry is handed out only up to the watermark: the
     servers' time taken before the read, of the clock that is furthest behind. Later entries of the other streams
-    cannot come before it. What lies beyond is held here, and its stream is read on when nothing of it is held any
-    more. How many entries are asked for adapts to each stream by itself: one that is silent, or heavy, does not
-    slow the others down.
+    cannot come before it. What lies beyond is held here, and its stream is read on when nothing of it is held
+    any more. Labels alone do not hold up a single partition that is more than :data:`MOST_AHEAD_MS` ahead of its
+    clock; a label of that time may then be read behind records that a later reader finds behind it. How many
+    entries are asked for adapts to each stream by itself: one that is silent, or heavy, does not slow the others
+    down.
 
     Parameters
     ----------
@@ -75,6 +80,7 @@ class MergedReader:
         self._clocks = (*self._streams.values(), *clocks)
         self._skew_ms = 0 if connection.one_clock else skew_ms
         self._limited = len(self._streams) > 1 or not connection.one_clock
+        self._alone = partitions[0].number if len(partitions) == 1 and connection.one_clock else None
         self._waiter = StreamWaiter(connection)
         self._after = dict.fromkeys(self._streams, ORIGIN)  # what was read, held ones too
         self._held: dict[int, list[PlacedEntry]] = {number: [] for number in self._streams}
@@ -101,7 +107,8 @@ class MergedReader:
 
     def _read(self, block_ms: int, *, wait: bool = False) -> MergedRead:
         """The next entries; with ``wait``, where nothing is held, one read of all streams waits for the first."""
-        watermark_ms = self._connection.earliest_now_ms(self._clocks) - 1 - self._skew_ms
+        now_ms = self._connection.earliest_now_ms(self._clocks)
+        watermark_ms = now_ms - 1 - self._skew_ms
         started_s = time.monotonic()
         counts = {number: self._sizes[number].entries for number in self._streams if not self._held[number]}
         if wait:  # one COUNT asks for as many of each stream, so the heaviest decides
@@ -122,6 +129,8 @@ class MergedReader:
         ready: list[PlacedEntry] = []
         for number, held in self._held.items():
             split = bisect_right(held, limit, key=_id_of) if self._limited else len(held)
+            if number == self._alone and held[split:] and held[split].id.ms > now_ms + MOST_AHEAD_MS:
+                split = len(held)
             ready += held[:split]
             self._held[number] = held[split:]
         ready.sort(key=lambda placed: (placed.id, placed.partition))

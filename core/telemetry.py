@@ -70,6 +70,9 @@ class Telemetry:
         self.drift_alert = self._gauge(
             "drift_alert", "1 for a detector that alarmed in the open episode.", "detector"
         )
+        self.label_coverage = self._gauge("label_coverage", "Share of the newest sampled records with a label.")
+        self.label_delay_seconds = self._gauge("label_delay_seconds", "Mean time from a record to its label.")
+        self.labelled_log_loss = self._gauge("labelled_log_loss", "Log-loss of the last few hundred labels.")
         self.drift_windows = self._counter("drift_windows", "Windows closed, by state.", "state")
         self.prediction_probability_mean = self._gauge(
             "prediction_probability_mean", "Mean probability of class 1 in the newest window."

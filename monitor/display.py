@@ -8,8 +8,10 @@ from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
 from core.drift_window import Alarm, DriftWindow
+from core.label_figures import LabelFigures
 from core.stream_lag import StreamLag
 from core.telemetry import Telemetry
+from monitor.detectors import concept
 from monitor.detectors.panel import DETECTORS
 from monitor.window_engine import ClosedWindow
 
@@ -41,6 +43,8 @@ class Display:
         self._log = log
         self._z_shift = _Series(telemetry.feature_z_shift)
         self._alert = _Series(telemetry.drift_alert)
+        self._label_delay = _Series(telemetry.label_delay_seconds)
+        self._log_loss = _Series(telemetry.labelled_log_loss)
         self._lag = _Series(telemetry.stream_lag_entries)
         self._pending = _Series(telemetry.stream_pending_entries)
         self._oldest = _Series(telemetry.oldest_unread_seconds)
@@ -81,14 +85,23 @@ class Display:
     def show_window(self, drift: DriftWindow) -> None:
         """Gauges of the newest window, whoever closed it; without a verdict only which detectors alarmed."""
         telemetry, pipeline = self._telemetry, self._telemetry.pipeline
-        names = dict.fromkeys([*DETECTORS, *drift.alarmed])  # one that a later version knows is shown too
+        names = dict.fromkeys([*DETECTORS, concept.NAME, *drift.alarmed])  # those of a later version too
         self._alert.show({(pipeline, name): float(name in drift.alarmed) for name in names})
+        if drift.labels is not None:
+            self._show_labels(drift.labels)
         if drift.state == "insufficient":
             return
         telemetry.drift_score.labels(pipeline).set(drift.score)
         telemetry.drift_threshold.labels(pipeline).set(drift.threshold)
         telemetry.prediction_probability_mean.labels(pipeline).set(drift.p_mean)
         self._z_shift.show({(pipeline, feature): z for feature, z in drift.z.items()})
+
+    def _show_labels(self, labels: LabelFigures) -> None:
+        """Where nothing is known of delay or log-loss, as of no label, the series vanishes."""
+        pipeline = (self._telemetry.pipeline,)
+        self._telemetry.label_coverage.labels(*pipeline).set(labels.coverage)
+        self._label_delay.show({} if labels.delay_s is None else {pipeline: labels.delay_s})
+        self._log_loss.show({} if labels.log_loss is None else {pipeline: labels.log_loss})
 
     def show_lags(self, lags: Sequence[StreamLag]) -> None:
         """Gauges of the backlog; a group that is gone vanishes."""

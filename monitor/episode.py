@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.drift_window import Alarm, WindowState
+from monitor.detectors import concept
 
 
 class JudgedWindow(msgspec.Struct, frozen=True):
@@ -16,6 +17,7 @@ class JudgedWindow(msgspec.Struct, frozen=True):
     asks_retraining: bool  #: training mends what the alarm is about
     enough: bool  #: it holds records enough for a verdict
     calm: bool  #: no detector gives a hint of a drift
+    settled: bool = True  #: enough labels came since the last alarm of theirs to show whether its cause lasts
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -58,7 +60,8 @@ class EpisodeRule(msgspec.Struct, frozen=True):
         in drift, and what goes on drifting opens an episode with the first alarm behind the cooldown. An alarm
         that no training mends opens an episode whenever it comes, and asks for nothing; the first other alarm in
         such an episode asks, if the cooldown is over. An episode ends after so many calm windows in a row, where
-        windows with too few records do not count, or with a promotion (see :meth:`rearm`). Calm is more than free
+        windows with too few records do not count, nor those before enough labels came where labels alarmed in it,
+        or with a promotion (see :meth:`rearm`). Calm is more than free
         of alarms: a lasting shift near the thresholds does not end its episode at every dip.
         """
         episode, calm_windows, last_asked_ms = state.episode, 0, state.last_asked_ms
@@ -73,7 +76,8 @@ class EpisodeRule(msgspec.Struct, frozen=True):
                 episode = msgspec.structs.replace(episode, alarmed=alarmed, asked=episode.asked or asks)
             last_asked_ms = end_ms if asks else last_asked_ms
         elif episode is not None:
-            calm_windows = _counted(state.calm_windows, judged)
+            waits_for_labels = concept.NAME in episode.alarmed and not judged.settled
+            calm_windows = state.calm_windows if waits_for_labels else _counted(state.calm_windows, judged)
             if calm_windows >= self.recovery_windows:
                 episode, calm_windows = None, 0
         return EpisodeStep(

@@ -20,12 +20,21 @@ class OpenPane:
         self.skipped = self.missing = 0
         self.span = Span()
         self.at_alarm: Trail | None = None  #: the trail as it stood with the record at which a detector alarmed
+        self.at_label: int | None = None  #: records of the trail when the label came at which theirs alarmed
         self._samples: list[SampledRows] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether no usable record has come yet."""
         return not self.span.first_entry
+
+    @property
+    def label_came_first(self) -> bool:
+        """Whether an alarm of the labels, if there was one, came before that of the records.
+
+        One that is not of the pane came before it.
+        """
+        return self.at_alarm is None or self.at_label is None or self.at_label < self.at_alarm.records
 
     def hold(self, last: Run, opening: Run | None) -> None:
         """It goes on to the last record of ``last``; ``opening`` is its first record alone, where that is new."""
@@ -47,7 +56,11 @@ class OpenPane:
         """It holds an entry, or a part of it, of which some records could not be used."""
         self.skipped += unusable.skipped
         self.missing += unusable.missing
-        self.newest_ms = entry_ms
+        self.reach(entry_ms)
+
+    def reach(self, entry_ms: int) -> None:
+        """It holds an entry of that time."""
+        self.newest_ms = max(self.newest_ms, entry_ms)
 
     def samples(self, window: int, schema: Schema) -> SampleBlock | None:
         """The rows kept, None where there are none."""

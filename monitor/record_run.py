@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -37,6 +37,15 @@ class SampledRows:
     y: Floats  #: (n,)
     ids: list[bytes]
     positions: NDArray[np.int64]  #: (n, 4) entry ms, entry seq, row, partition
+    logit: Floats  #: (n,)
+    rows: list[int]  #: their numbers in the run, in order
+
+    def before(self, row: int) -> SampledRows:
+        """Those before a row of the run."""
+        n = bisect_left(self.rows, row)
+        if n == len(self.rows):
+            return self
+        return SampledRows(self.x[:n], self.y[:n], self.ids[:n], self.positions[:n], self.logit[:n], self.rows[:n])
 
 
 class Unusable(NamedTuple):
@@ -65,6 +74,7 @@ class RecordRun:
         by_entry = {id(rows.entry): rows for rows in scored.batch.entries}
         self._rows: list[RecordRows | None] = [by_entry.get(id(item.entry)) for item in placed]
         self.x, self.probability = scored.batch.x, scored.scores.probability
+        self._logit = scored.scores.logit
         refused = [item for item in scored.batch.rejections if item.entry is not None]
         self._refused = {id(item.entry): item.reason for item in refused}
         self.stops: list[int] = []
@@ -126,6 +136,8 @@ class RecordRun:
             np.array(labels, dtype=np.float64)[kept],
             list(compress(ids, kept)),
             np.column_stack([np.array(column, dtype=np.int64)[kept] for column in (ms, seq, numbers, partitions)]),
+            self._logit[start:stop][kept],
+            (start + np.flatnonzero(kept)).tolist(),
         )
 
     def runs(self, start: int, stop: int) -> list[Run]:

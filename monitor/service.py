@@ -15,8 +15,8 @@ from core.drift_window import DriftWindow
 from core.entry import EntryId, entries_of
 from core.errors import RecordError, ServerUnavailable
 from core.fields import decode_fields
-from core.keys import MONITORS, PartitionKeys
-from core.merged_reader import MergedReader
+from core.keys import MONITORS
+from core.merged_reader import LABELS, MergedReader
 from core.pipeline_config import PipelineConfig, agree_again
 from core.retention import DRIFT, SAMPLES
 from core.scripts.trim import trim
@@ -24,10 +24,12 @@ from core.service import Service
 from core.settings import Settings
 from core.stream_lag import stream_lags
 from monitor.display import Display
-from monitor.marker import create_marker, first_position, made_anew, move_marker
+from monitor.label_index import LabelIndex
+from monitor.marker import create_marker, first_position, has_marker, made_anew, move_marker
 from monitor.model_timeline import ModelTimeline
 from monitor.poison import PoisonGuard
 from monitor.publication import write_window
+from monitor.sample_history import SampleHistory
 from monitor.state import MonitorState
 from monitor.stored_state import load_state
 from monitor.trail import Trail
@@ -54,10 +56,13 @@ class Monitor(Service):
         self._keys = settings.keys
         self._config: PipelineConfig
         self._agreed: PipelineConfig | None = None
+        self._streams: dict[int, str] = {}  # what is read, by partition; LABELS for the labels
         self._reader: MergedReader | None = None
-        self._read_to: dict[int, EntryId] = {}  # of each partition, as far as this process read it
+        self._read_to: dict[int, EntryId] = {}  # of each stream, as far as this process read it
         self._timeline: ModelTimeline
         self._engine: WindowEngine | None = None
+        self._index = LabelIndex()  # outlives an engine
+        self._oldest_sample = ""  # id from which on the samples are needed again at a restart
         self._guard: PoisonGuard | None = None
         self._window = 0  # the newest that this process has seen
         self._incarnation = b""  # of the stored state that it continues
@@ -70,8 +75,10 @@ class Monitor(Service):
         """Agree on the pipeline's set-up; from now on nothing is trimmed unread."""
         self._config = self._agreed = agree_again(self._connection, self.settings, self._agreed)
         self._timeline = ModelTimeline(self._connection, self._keys)
-        for partition in self._config.partitions:
-            create_marker(self._connection, partition)
+        self._streams = {partition.number: partition.records for partition in self._config.partitions}
+        self._streams[LABELS] = self._keys.labels
+        for stream in self._streams.values():
+            create_marker(self._connection, stream)
 
     def step(self) -> None:
         """Read on, and make each window that closes durable before the next one is cut."""
@@ -79,7 +86,8 @@ class Monitor(Service):
             if self._engine is not None or self._load():
                 self._read_on()
         except Exception as error:
-            self._engine = None  # what is in memory may be ahead of what is stored; begin again from there
+            # what is in memory may be ahead of what is stored; begin again from there
+            self._engine, self._index = None, LabelIndex()
             self._obstacle = str(error)
             raise
         self._housekeeping()
@@ -109,7 +117,9 @@ class Monitor(Service):
         if self._incarnation not in {b"", incarnation}:
             self.log.warning("the stored state is gone; beginning anew", window=state.window, before=self._window)
             self.start()
+            self._index = LabelIndex()
         self._incarnation = incarnation
+        self._keep_samples(state)
         if converted:
             self.log.warning(
                 "the stored state is of an older version; windows go on from its positions, detectors begin anew",
@@ -125,36 +135,40 @@ class Monitor(Service):
             self._reader.close()
         # promotions count too: a pane is judged by the model in production when its first record came
         clocks, skew_ms = (self._keys.promotions,), self.settings.cluster_skew_ms
-        self._reader = MergedReader(self._connection, self._config.partitions, read_bytes, clocks, skew_ms)
-        for partition in self._config.partitions:
-            create_marker(self._connection, partition)
-            state = self._with_position(state, partition)
-            self._reader.seek(partition.number, state.positions[partition.number].done)
+        self._reader = MergedReader(
+            self._connection, self._config.partitions, read_bytes, clocks, skew_ms, self._keys.labels
+        )
+        for number, stream in self._streams.items():
+            create_marker(self._connection, stream)
+            state = self._with_position(state, number, stream)
+            self._reader.seek(number, state.positions[number].done)
         self._read_to = {number: position.done for number, position in state.positions.items()}
         self._move_markers(state)
-        self._engine = WindowEngine(self.settings, state, self._timeline)
+        samples = SampleHistory(self._connection, self._keys, read_bytes)
+        self._engine = WindowEngine(self.settings, state, self._timeline, samples, self._index)
         self._window, self._obstacle = state.window, None
         self._show_newest()
         self.log.info("continuing", window=state.window, model=state.model)
         return True
 
-    def _with_position(self, state: MonitorState, partition: PartitionKeys) -> MonitorState:
-        """The state with a position in this partition: the stored one, or the beginning of a new stream."""
-        position, episode, trail = state.positions.get(partition.number), state.episode, state.trail
-        last = None if position is None else made_anew(self._connection, partition, position.entry_id)
+    def _with_position(self, state: MonitorState, number: int, stream: str) -> MonitorState:
+        """The state with a position in this stream: the stored one, or the beginning of a new stream."""
+        position, episode, trail = state.positions.get(number), state.episode, state.trail
+        last = None if position is None else made_anew(self._connection, stream, position.entry_id)
         if position is not None and last is None:
             return state
         if position is not None and last is not None:
             self.log.warning(
-                "the records stream was made anew; it is read from its beginning",
-                stream=partition.records,
+                "a stream was made anew; it is read from its beginning",
+                stream=stream,
                 position=str(position.entry_id),
                 last=str(last),
             )
-            # a cooldown counts by ids, and would last until the new ones get to where the old ones were; and no
-            # new record would come behind a suspected one of the old stream
-            episode, trail = msgspec.structs.replace(episode, last_asked_ms=None), Trail()
-        positions = {**state.positions, partition.number: first_position(self._connection, partition)}
+            if number != LABELS:
+                # a cooldown counts by ids, and would last until the new ones get to where the old ones were; and
+                # no new record would come behind a suspected one of the old stream
+                episode, trail = msgspec.structs.replace(episode, last_asked_ms=None), Trail()
+        positions = {**state.positions, number: first_position(self._connection, stream)}
         return msgspec.structs.replace(state, positions=positions, episode=episode, trail=trail)
 
     def _read_on(self) -> None:
@@ -180,6 +194,7 @@ class Monitor(Service):
             self._engine = None
             return False
         self._window = closed.drift.window
+        self._keep_samples(closed.state)
         self._display.show_closed(closed)
         self._move_markers(closed.state)
         if self._guard is not None and self._guard.closed_window():
@@ -187,8 +202,17 @@ class Monitor(Service):
         return True
 
     def _move_markers(self, state: MonitorState) -> None:
-        for partition in self._config.partitions:
-            move_marker(self._connection, partition, state.positions[partition.number])
+        for number, stream in self._streams.items():
+            move_marker(self._connection, stream, state.positions[number])
+
+    def _keep_samples(self, state: MonitorState) -> None:
+        """Trim no samples of which a monitor that goes on from this state needs the rows.
+
+        They were written after their records came, by a clock that on a cluster may be behind by the skew.
+        """
+        oldest_ms = state.labels.oldest_ms
+        skew_ms = 0 if self._connection.one_clock else self.settings.cluster_skew_ms
+        self._oldest_sample = "" if oldest_ms is None else f"{max(0, oldest_ms - skew_ms)}-0"
 
     def _show_newest(self) -> None:
         """Show the window that was closed last, by an earlier process or by another monitor."""
@@ -206,20 +230,20 @@ class Monitor(Service):
         if now_s >= self._next_trim_s:
             self._next_trim_s = now_s + self.settings.trim_every_ms / 1000
             trim(self._connection, self._keys.drift, *DRIFT)
-            trim(self._connection, self._keys.samples, *SAMPLES)
+            trim(self._connection, self._keys.samples, *SAMPLES, floor=self._oldest_sample)
 
     def _read_beyond_the_end(self) -> bool:
         """Whether a stream ends before what was read of it, though its group is there: another monitor made it."""
         return any(
-            made_anew(self._connection, partition, self._read_to[partition.number]) is not None
-            for partition in self._config.partitions
+            made_anew(self._connection, stream, self._read_to[number]) is not None
+            for number, stream in self._streams.items()
         )
 
     def _show_backlog(self) -> None:
         lags = stream_lags(self._connection, self._config.partitions)
         self._display.show_lags(lags)
         marked = {lag.partition for lag in lags if lag.group == MONITORS}
-        if len(marked) < len(self._config.partitions):
+        if len(marked) < len(self._config.partitions) or not has_marker(self._connection, self._keys.labels):
             self.log.warning("the marker group is gone", group=MONITORS)
             self._engine = None  # a flush took it, or a hand: look at what is stored, and make it again
         if self._engine is not None and self._read_beyond_the_end():

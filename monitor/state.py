@@ -8,6 +8,7 @@ from core.entry import EntryId
 from core.errors import StreamError
 from monitor.drift_engine import EngineState
 from monitor.episode import EpisodeState
+from monitor.label_state import LabelState
 from monitor.trail import Span, Trail
 
 #: Version of the layout; an older monitor refuses a newer state instead of misreading it.
@@ -21,7 +22,7 @@ WHOLE = -1
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far one partition is read: all of entry ``ms-seq`` (``row`` -1), or its rows before ``row``."""
+    """How far a stream is read: all of entry ``ms-seq`` (``row`` -1), or its rows or labels before ``row``."""
 
     ms: int = 0
     seq: int = 0
@@ -38,6 +39,11 @@ class Position(msgspec.Struct, frozen=True):
         """Everything up to here is wholly read."""
         return self.entry_id if self.row == WHOLE else self.entry_id.before
 
+    def past(self, entry_id: EntryId, row: int | None) -> Position:
+        """The position before a row of a later entry, or behind all of it (None)."""
+        entries = self.entries + (row is None)
+        return Position(entry_id.ms, entry_id.seq, WHOLE if row is None else row, entries)
+
 
 class MonitorState(msgspec.Struct, frozen=True):
     """State after ``window`` windows."""
@@ -46,11 +52,12 @@ class MonitorState(msgspec.Struct, frozen=True):
     window: int = 0
     slide: int = 0  #: records a pane; what was made of panes of another size is dropped
     model: str = ""  #: run that judged the panes
-    positions: dict[int, Position] = {}
+    positions: dict[int, Position] = {}  #: by partition; that of the labels is ``core.merged_reader.LABELS``
     spans: list[Span] = []  #: of closed panes that the next window still holds
     episode: EpisodeState = EpisodeState()
     trail: Trail = Trail()
     engine: EngineState | None = None  #: the detectors'; None: they begin
+    labels: LabelState = LabelState()
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -127,3 +134,4 @@ def _check(state: MonitorState) -> None:
         if number < 0 or not fits or not WHOLE <= position.row < 2**31:
             raise ValueError(f"the position in partition {number} is {position}")
     state.trail.check()
+    state.labels.check()

@@ -6,10 +6,11 @@ import numpy as np
 
 from core.drift_window import Alarm, DriftWindow, Reading, RetrainEvent
 from core.model import Floats
-from monitor.detectors import headline, unusable
+from monitor.detectors import concept, headline, unusable
 from monitor.detectors.base import Crossing
 from monitor.drift_engine import Judgement
 from monitor.episode import Episode, EpisodeStep, JudgedWindow
+from monitor.label_watch import LabelVerdict, NotedAlarm
 from monitor.trail import Span, Trail
 
 #: Detectors whose alarms no training mends, and for which no feature is to blame.
@@ -40,21 +41,52 @@ def alarm_of(crossing: Crossing, trail: Trail, features: tuple[str, ...], window
     )
 
 
-def judged_window(window: int, judgement: Judgement, alarm: Alarm | None, min_records: int) -> JudgedWindow:
+def alarm_of_labels(noted: NotedAlarm, features: tuple[str, ...], window: int, model: str) -> Alarm:
+    """An alarm of the labels; records are labelled ones, in the order in which their labels came."""
+    said = noted.alarm
+    at, first = noted.trail.locate(1), noted.trail.locate(said.since)
+    over = "the last label" if said.since == 1 else f"the last {said.since:,} labels"
+    usual = said.log_loss - said.log_loss_change
+    words = said.words[0].upper() + said.words[1:]
+    return Alarm(
+        detector=concept.NAME,
+        statistic=said.statistic,
+        threshold=said.threshold,
+        effect=0.0,
+        shift=dict.fromkeys(features, 0.0),
+        blame=[],
+        record=at.record,
+        entry=at.entry,
+        first=first.record,
+        since=first.entry,
+        since_partition=first.partition,
+        since_row=first.row,
+        records=first.back,
+        window=window,
+        model=model,
+        sentence=f"{words}; the log-loss of {over} is {said.log_loss:.2f} instead of {usual:.2f}.",
+    )
+
+
+def judged_window(
+    window: int, judgement: Judgement, labels: LabelVerdict, alarm: Alarm | None, min_records: int
+) -> JudgedWindow:
     """What the rule of episodes looks at."""
     return JudgedWindow(
         window,
         alarm,
-        [reading.detector for reading in judgement.readings if reading.alarm],
+        [reading.detector for reading in (*judgement.readings, labels.reading) if reading.alarm],
         asks_retraining=alarm is not None and alarm.detector not in UNMENDED,
         enough=judgement.judged and judgement.n >= min_records,
-        calm=judgement.calm,
+        calm=judgement.calm and labels.reading.calm,
+        settled=labels.settled,
     )
 
 
 def drift_window(
     judged: JudgedWindow,
     judgement: Judgement,
+    labels: LabelVerdict,
     step: EpisodeStep,
     span: Span,
     features: tuple[str, ...],
@@ -85,15 +117,17 @@ def drift_window(
         alarmed=[] if episode is None else episode.alarmed,
         alarm=judged.alarm,
         readings=[
-            Reading(one.detector, one.statistic, one.threshold, one.alarm, one.calm) for one in judgement.readings
+            Reading(one.detector, one.statistic, one.threshold, one.alarm, one.calm)
+            for one in (*judgement.readings, labels.reading)
         ],
+        labels=labels.figures,
     )
 
 
 def retrain_event(alarm: Alarm, episode: Episode) -> RetrainEvent:
     """What asks for a retraining: the alarm, for an episode that has not asked yet."""
     return RetrainEvent(
-        reason="drift",
+        reason="label_drift" if alarm.detector == concept.NAME else "drift",
         model=alarm.model,
         window=alarm.window,
         episode=episode.number,

@@ -7,12 +7,13 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from core.connection import Connection, ServerError
-from core.entry import Entry, EntryId, entries_of, field_map, parse_entry_id
+from core.entry import ORIGIN, Entry, EntryId, entries_of, field_map, parse_entry_id
 from core.errors import GroupMissing, RecordError
 from core.group_reader import GroupReader
-from core.keys import TRAINERS, PipelineKeys
+from core.keys import MONITORS, REQUIRED_GROUPS, TRAINERS, PipelineKeys
 from core.label_entry import block_fields, decode_label_entry, set_aside, unmatched_fields
 from core.number import shown
+from core.required_groups import required_groups
 from core.retention import LABELS, UNMATCHED
 from core.sample_block import is_sampled
 from core.scripts.commit import MAX_CALL_BYTES, EntryResult, commit
@@ -114,8 +115,9 @@ class LabelIntake:
         """Let the labels go that are older or more than is kept; returns how many entries.
 
         A label that never met a sampled row goes to ``unmatched`` (``no_record``), unless its record was left out
-        by the sample share: that is counted. What the group has not read or acknowledged stays. One script call
-        tells and trims, comparing the oldest entry: of two trainers one acts, and a kill leaves nothing half done.
+        by the sample share: that is counted. What the group has not read or acknowledged stays, and what the
+        monitor has not read; while its group is missing, though it is required, all do. One script call tells and
+        trims, comparing the oldest entry: of two trainers one acts, and a kill leaves nothing half done.
 
         Raises
         ------
@@ -149,15 +151,21 @@ class LabelIntake:
         return EntryResult(entry.id, batch.deliveries.get(entry.id, 1), outputs)
 
     def _floor(self) -> EntryId:
-        """The first entry that the group still needs."""
+        """The first entry that the trainers or the monitor still need."""
         try:
             groups = [field_map(group) for group in self._connection.call("XINFO", "GROUPS", self._keys.labels)]
-            ours = next(group for group in groups if group[b"name"] == TRAINERS.encode())
+            read_to = {group[b"name"]: parse_entry_id(group[b"last-delivered-id"]) for group in groups}
+            needed = read_to[TRAINERS.encode()].after
             oldest = self._connection.call("XPENDING", self._keys.labels, TRAINERS)[1]
-        except (ServerError, StopIteration) as error:
+        except (ServerError, KeyError) as error:
             raise GroupMissing(f"group {TRAINERS!r} of {self._keys.labels} is gone; it is made again") from error
-        needed = parse_entry_id(ours[b"last-delivered-id"]).after
-        return needed if oldest is None else min(needed, parse_entry_id(oldest))
+        if oldest is not None:
+            needed = min(needed, parse_entry_id(oldest))
+        if MONITORS in required_groups(self._connection, self._keys, REQUIRED_GROUPS):
+            # as with records: a group that is lost has read nothing
+            monitor = read_to.get(MONITORS.encode())
+            needed = ORIGIN if monitor is None else min(needed, monitor.after)
+        return needed
 
     def _leaving(self, floor: EntryId) -> list[Entry]:
         """The oldest entries that are too old or too many, oldest first; at most :data:`RETIRE_ENTRIES`."""

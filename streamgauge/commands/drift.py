@@ -36,7 +36,10 @@ def drift(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(help="Column of the reference with the class; without it predictions are not watched."),
+        typer.Option(
+            help="Column of the reference with the class; without it predictions are not watched. In the judged "
+            "file it holds labels."
+        ),
     ] = None,
     positive: Annotated[str | None, typer.Option(help="Value that is class 1, as for fit.")] = None,
     run: Annotated[

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from core.drift_window import Alarm, DriftWindow, Reading, WindowState
+from core.label_figures import LabelFigures
+from monitor.detectors import concept
+from monitor.detectors.panel import DETECTORS
 from streamgauge.drift.source import line_of
+
+#: Names of all that read a window, in the order of the readings: the feature detectors, and that of the labels.
+READERS = (*DETECTORS, concept.NAME)
 
 
 class FileAlarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +21,7 @@ class FileAlarm(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int | None  #: of the row at which it was raised; None: no row could be used until then
     first_line: int | None  #: of the first suspected row
-    records: int  #: usable rows from that one to the other
+    records: int  #: usable rows from that one to the other; of an alarm of the labels: those of them with a label
     detector: str
     statistic: float
     threshold: float
@@ -41,6 +49,7 @@ class FileWindow(msgspec.Struct, frozen=True, kw_only=True):
     episode: int | None
     alarm: FileAlarm | None
     readings: list[Reading]
+    labels: LabelFigures | None = None  #: None while no row had one
 
     @property
     def nearest(self) -> Reading:
@@ -49,7 +58,16 @@ class FileWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ratio(reading: Reading) -> float:
-    """Statistic in units of its threshold; 1 is an alarm."""
+    """Statistic in units of its threshold; 1 is an alarm.
+
+    That of the labels multiplies, label by label, where the others add: it and its threshold count by their
+    logarithms, as log(1 + statistic) / log(1 + threshold).
+
+    >>> ratio(Reading("concept", 99.0, 9_999.0, False, True)), ratio(Reading("spread", 99.0, 9_900.0, False, True))
+    (0.5, 0.01)
+    """
+    if reading.detector == concept.NAME:
+        return math.log1p(reading.statistic) / math.log1p(reading.threshold)
     return reading.statistic / reading.threshold
 
 
@@ -71,6 +89,7 @@ def file_window(drift: DriftWindow) -> FileWindow:
         episode=drift.episode,
         alarm=None if drift.alarm is None else _file_alarm(drift.alarm),
         readings=drift.readings,
+        labels=drift.labels,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.model import Floats
-from monitor.detectors.panel import DETECTORS
-from streamgauge.drift.file_window import FileWindow, ratio
+from streamgauge.drift.file_labels import FileLabels
+from streamgauge.drift.file_window import READERS, FileWindow, ratio
 
 #: Columns of a picture that an eye can tell apart.
 MOST_COLUMNS = 256
@@ -33,6 +33,7 @@ class History:
     alarms: int = 0
     records: int = 0  #: usable rows, when the whole file is judged
     skipped: int = 0  #: rows that could not be used
+    labels: FileLabels | None = None  #: when the whole file is judged; None where it has no column of them
     marks: list[Mark] = field(default_factory=list)
     _columns: list[_Column] = field(default_factory=list)
     _first_line: int = 1
@@ -50,7 +51,7 @@ class History:
         if window.first_line is None or window.last_line is None:
             return
         by_name = {reading.detector: ratio(reading) for reading in window.readings}
-        ratios = np.array([by_name[name] for name in DETECTORS])
+        ratios = np.array([by_name[name] for name in READERS])
         column = _Column(window.last_line, ratios, np.array([window.z[name] for name in self.features]))
         if not self._columns:
             self._first_line = window.first_line
@@ -70,8 +71,8 @@ class History:
 
     @property
     def ratios(self) -> Floats:
-        """(detectors, columns) statistics in units of their thresholds, in the order of ``DETECTORS``."""
-        return np.array([column.ratios for column in self._columns]).reshape(-1, len(DETECTORS)).T
+        """(readers, columns) statistics in units of their thresholds, in the order of ``READERS``."""
+        return np.array([column.ratios for column in self._columns]).reshape(-1, len(READERS)).T
 
     @property
     def z(self) -> Floats:
@@ -90,7 +91,7 @@ class History:
 @dataclass(frozen=True, eq=False)
 class _Column:
     last_line: int
-    ratios: Floats  #: (detectors,)
+    ratios: Floats  #: (readers,)
     z: Floats  #: (d,)
 
     def joined(self, later: _Column) -> _Column:

@@ -8,6 +8,7 @@ from typing import TextIO
 import msgspec
 
 from core.settings import Settings
+from streamgauge.drift.file_labels import FileLabels
 from streamgauge.drift.file_window import FileWindow
 from streamgauge.drift.history import History
 from streamgauge.drift.reference import Reference
@@ -21,6 +22,7 @@ class JsonBeginning(msgspec.Struct, frozen=True, kw_only=True):
     training_rows: int
     features: tuple[str, ...]
     false_alarm_records: int
+    label_false_alarm_records: int  #: of labelled ones
     window_records: int
     slide_records: int
 
@@ -31,6 +33,7 @@ class JsonEnd(msgspec.Struct, frozen=True):
     records: int
     skipped: int
     alarms: int
+    labels: FileLabels | None  #: None where the file has no column of them
 
 
 class JsonWriter:
@@ -45,6 +48,7 @@ class JsonWriter:
             training_rows=reference.file.drift.rows,
             features=reference.file.model.schema.features,
             false_alarm_records=settings.false_alarm_records,
+            label_false_alarm_records=settings.label_false_alarm_records,
             window_records=settings.window_records,
             slide_records=settings.slide,
         )
@@ -59,7 +63,7 @@ class JsonWriter:
     def close(self, history: History) -> None:
         """The sum of everything."""
         self._open()
-        end = JsonEnd(history.records, history.skipped, history.alarms)
+        end = JsonEnd(history.records, history.skipped, history.alarms, history.labels)
         self._out.write("],\n" + msgspec.json.encode(end).decode()[1:] + "\n")
 
     def _open(self) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.errors import SettingsError, UsageError
 from core.model import Floats
-from monitor.detectors import headline
-from monitor.detectors.panel import DETECTORS
+from monitor.detectors import concept, headline
+from streamgauge.drift.file_window import READERS
 from streamgauge.drift.history import History
 from streamgauge.terminal_text import counted, printable
 
@@ -36,8 +36,10 @@ _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1_000, 10_000, 100_000, 1_000
 _MANY_COLUMNS = 100
 #: Up to so many alarms are marked by a line through the picture too.
 _MOST_RULES = 16
-#: Colours of the detectors, told apart with any colour vision (Okabe and Ito 2008), in the order of DETECTORS.
-_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933")
+#: Colours in the order of READERS, told apart with any colour vision (Okabe and Ito 2008; the last two: Tol 2021).
+_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#332288")
+#: The detector of the labels is drawn by another scale than the others, see ``file_window.ratio``.
+_LABELS = {concept.NAME: f"{concept.NAME} (labels; by logarithms)"}
 
 
 def checked_picture(path: Path) -> None:
@@ -91,15 +93,20 @@ def _title(history: History, title: str) -> str:
 
 
 def _draw_course(axes: Axes, history: History) -> None:
-    """Every detector in units of its threshold; the headline, and those that reached theirs, in their colours."""
+    """Every detector in units of its threshold; some, and those that reached theirs, in their colours.
+
+    The others are the headline and, where the file has labels, theirs.
+    """
     edges, ratios = history.edges, np.maximum(history.ratios, _LEAST_RATIO)
-    named = [name == headline.NAME or bool((ratios[place] >= 1.0).any()) for place, name in enumerate(DETECTORS)]
+    shown = READERS if history.labels is not None else READERS[: READERS.index(concept.NAME)]
+    always = (headline.NAME, concept.NAME)
+    named = [name in always or bool((ratios[place] >= 1.0).any()) for place, name in enumerate(shown)]
     for number, place in enumerate(np.flatnonzero(~np.array(named))):
         label = "other detectors" if not number else None
         axes.stairs(ratios[place], edges, baseline=None, color="0.75", linewidth=0.8, label=label)
     width = 1.5 if len(edges) <= _MANY_COLUMNS else 1.0
     for place in np.flatnonzero(named):
-        label = DETECTORS[place]
+        label = _LABELS.get(shown[place], shown[place])
         axes.stairs(ratios[place], edges, baseline=None, color=_COLOURS[place], linewidth=width, label=label)
     axes.axhline(1.0, color="#c00000", linestyle="--", linewidth=1.0, label="threshold")
     _draw_marks(axes, history)
@@ -115,7 +122,7 @@ def _draw_course(axes: Axes, history: History) -> None:
 def _draw_marks(axes: Axes, history: History) -> None:
     """A triangle over the line of each alarm, in the colour of its detector."""
     over = axes.get_xaxis_transform()
-    for place, name in enumerate(DETECTORS):
+    for place, name in enumerate(READERS):
         lines = [mark.line for mark in history.marks if mark.detector == name]
         if lines:
             label = f"{counted(len(lines), 'alarm')} of {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from core.concept_reference import fit_concept_reference
 from core.drift.reference_rows import ReferenceRows
 from core.entry import parse_entry_id
-from core.errors import DataError, NoProductionModel
+from core.errors import DataError, NoProductionModel, UnknownRun
 from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow
 from core.model import Floats, LogisticModel
@@ -60,6 +61,7 @@ class Reference:
     words: str  #: what it is, for a person
     file: ModelFile
     labelled: bool = True  #: its classes are known; without them there is nothing to predict
+    label: str | None = None  #: the column of classes in the file that the model was fitted to, where it is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,24 @@ def logged_reference(settings: Settings, run_id: str | None) -> Reference:
                 f"nothing is in production in {settings.miniflow}; give --reference CSV, or run `streamgauge fit`"
             )
         run_id, what = production.run_id, "production, run"
-    file = MiniFlow(settings.miniflow_path, settings.pipeline).model(run_id)
-    return Reference(run_id, f"{what} {run_id}, {file.drift.rows:,} training rows", file)
+    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
+    file = miniflow.model(run_id)
+    words = f"{what} {run_id}, {file.drift.rows:,} training rows"
+    return Reference(run_id, words, file, label=_label_of(miniflow, run_id))
+
+
+def _label_of(miniflow: MiniFlow, run_id: str) -> str | None:
+    """The column of classes that ``streamgauge fit`` was given, for this run or the one from which it descends."""
+    seen: set[str] = set()
+    with suppress(UnknownRun):  # a run that is lost or damaged says nothing; the model judges all the same
+        while run_id not in seen:
+            seen.add(run_id)
+            params = miniflow.run(run_id).params
+            label, before = params.get("label"), params.get("production")  # the trainer's runs name the one before
+            if isinstance(label, str) or not isinstance(before, str):
+                return label if isinstance(label, str) else None
+            run_id = before
+    return None
 
 
 def fitted_reference(
@@ -107,7 +125,7 @@ def fitted_reference(
     fitted = fit(table, seed=settings.seed, solver=chosen_solver(settings), ordered=ordered)
     rows = training_rows(table, settings.seed, ordered=ordered)
     words = f"{len(rows.x):,} of the {len(table.y):,} rows of {csv}, as streamgauge fit trains on them"
-    return FittedReference(UNLOGGED, words, fitted.file, rows=rows)
+    return FittedReference(UNLOGGED, words, fitted.file, label=label, rows=rows)
 
 
 def training_rows(table: Table, seed: int, *, ordered: bool) -> TrainingRows:

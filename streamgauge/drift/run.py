@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from core.settings import Settings
+from streamgauge.drift.file_labels import FileLabels
 from streamgauge.drift.file_window import FileWindow
 from streamgauge.drift.history import History
 from streamgauge.drift.judging import FileJudge
@@ -30,15 +31,25 @@ def judge_file(csv: Path, reference: Reference, settings: Settings, aside: Conso
     """
     model = reference.file.model
     history = History(model.schema.features)
-    judge = FileJudge(reference, settings)
-    with open_rows(csv) as rows, _progress(aside, rows) as report:
+    with open_rows(csv, reference.label) as rows, _progress(aside, rows) as report:
         rows.check_features(model.schema.features)
-        entries = rows.entries(model, settings.max_entry_bytes, labels=reference.labelled)
+        label_column = rows.label_column if reference.labelled else None
+        labels = label_column is not None
+        judge = FileJudge(reference, settings, labels=labels)
+        entries = rows.entries(model, settings.max_entry_bytes, labels=labels)
         for window in judge.windows(entries):
             history.add(window)
             listener(window)
             report(judge.records, history.alarms)
         history.records, history.skipped = judge.records, rows.rows_read - judge.records
+        if label_column is not None:
+            history.labels = FileLabels(
+                column=label_column,
+                tested=judge.labels_tested,
+                unknown=rows.unknown_labels,
+                log_loss=judge.log_loss,
+                reference_log_loss=reference.file.concept.log_loss,
+            )
     return history
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,10 +19,10 @@ from core.entry import Entry, EntryId
 from core.errors import DataError, RecordError
 from core.listing import listed
 from core.merged_reader import PlacedEntry
-from core.model import LogisticModel
+from core.model import Floats, LogisticModel
 from core.number import parse_json_numbers
 from core.record_encoder import encode_block
-from core.record_fields import check_id
+from core.record_fields import check_id, parse_label
 from producer.lines import Lines
 from producer.record import plain_fields
 from producer.sources import Columns, Source, SourceRow
@@ -31,8 +32,10 @@ from producer.sources import Columns, Source, SourceRow
 TIME_MS = 1
 #: Bytes looked at together. The csv module takes no longer cell, so none of them is too long for it.
 CHUNK_BYTES = 128 * 1024
-#: Columns that make a row more than its features; such rows are looked at one by one.
-_RESERVED = frozenset({"_id", "_ts", "_y"})
+#: Columns that make a row more than its features and its label; such rows are looked at one by one.
+_RESERVED = frozenset({"_id", "_ts"})
+#: The column of labels that needs no naming, as ``streamgauge produce`` reads it.
+LABEL = "_y"
 
 
 def line_of(record_id: str) -> int:
@@ -46,9 +49,14 @@ def line_of(record_id: str) -> int:
 
 
 class RowSource:
-    """The rows of one open CSV file; read them once."""
+    """The rows of one open CSV file; read them once.
 
-    def __init__(self, file: io.BufferedReader[io.FileIO], name: str, size_bytes: int | None) -> None:
+    Labels stand in the column ``_y``, or else in the one called ``label``, where the file has it.
+    """
+
+    def __init__(
+        self, file: io.BufferedReader[io.FileIO], name: str, size_bytes: int | None, label: str | None
+    ) -> None:
         self.size_bytes = size_bytes  #: None where it cannot be known
         self.name = name
         self._file = file
@@ -61,7 +69,11 @@ class RowSource:
         self._header: list[str] = next(csv.reader([header]))
         self._header_bytes = self._lines.bytes_read
         self.rows_read = 0
-        self._source = Source(self._lines, "csv", Columns(), size_bytes)
+        self.unknown_labels = 0  #: rows that cannot be used since their label is no class of the model
+        #: name of the column of labels, None where there is none
+        self.label_column = next((each for each in (LABEL, label) if each in self._header), None)
+        named = None if self.label_column == LABEL else self.label_column
+        self._source = Source(self._lines, "csv", Columns(label=named), size_bytes)
 
     @property
     def bytes_read(self) -> int:
@@ -84,16 +96,18 @@ class RowSource:
     def entries(
         self, model: LogisticModel, max_entry_bytes: int, *, labels: bool = True
     ) -> Iterator[list[PlacedEntry]]:
-        """All rows as entries for ``model``, in their order; without ``labels`` a column ``_y`` is passed over.
+        """All rows as entries for ``model``, in their order; without ``labels`` their column is passed over.
 
         Raises
         ------
         DataError
             A file that is not what it says, as for ``streamgauge produce``.
         """
-        blocks = _Blocks(self._header, model, max_entry_bytes - self._header_bytes)
+        label_column = self.label_column if labels else None
+        classes = model.schema.classes if labels else None
+        blocks = _Blocks(self._header, model, label_column, max_entry_bytes, self._header_bytes)
         rows = iter(self._source)
-        yield [self._plain(next(rows), labels)]  # the first row says what is wrong with the header
+        yield [self._plain(next(rows), classes)]  # the first row says what is wrong with the header
         while True:
             chunk = self._whole_lines()
             block = blocks.read(chunk, self._lines.number + 1)
@@ -112,7 +126,7 @@ class RowSource:
                 if row is None:
                     yield plain
                     return
-                plain.append(self._plain(row, labels))
+                plain.append(self._plain(row, classes))
             yield plain
 
     def _whole_lines(self) -> bytes:
@@ -125,29 +139,45 @@ class RowSource:
             ) from error
         return ready[: ready.rfind(b"\n") + 1]
 
-    def _plain(self, row: SourceRow, labels: bool) -> PlacedEntry:
-        """The entry of one row. A usable id is left out, so that the record is named by its line."""
+    def _plain(self, row: SourceRow, classes: tuple[str, str] | None) -> PlacedEntry:
+        """The entry of one row, with its label where the classes are given.
+
+        A usable id is left out, so that the record is named by its line.
+        """
         self.rows_read += 1
         record_id = row.id
         if record_id is not None:
             with suppress(RecordError):  # one that cannot be used stays: the record is refused for it
                 check_id(record_id)
                 record_id = None
+        label = None if classes is None else row.label
+        if label is not None and classes is not None and not _is_label(label, classes):
+            self.unknown_labels += 1  # it stays: the record is refused for it
         try:
-            fields = plain_fields(row.values, record_id, row.event_time, row.label if labels else None)
+            fields = plain_fields(row.values, record_id, row.event_time, label)
         except DataError as error:
             raise DataError(f"{self.name}: line {row.line}: {error}") from error
         return _placed(row.line, fields)
 
 
 class _Blocks:
-    """Reads lines of unquoted, finite numbers at once."""
+    """Reads lines of unquoted, finite numbers at once, with their labels where their column is named."""
 
-    def __init__(self, header: list[str], model: LogisticModel, most_bytes: int) -> None:
+    def __init__(
+        self,
+        header: list[str],
+        model: LogisticModel,
+        label_column: str | None,
+        max_entry_bytes: int,
+        header_bytes: int,
+    ) -> None:
         self._width = len(header)
         self._model = model
-        self._most_bytes = most_bytes
+        self._most_entry_bytes = max_entry_bytes
+        self._most_bytes = max_entry_bytes - header_bytes  # so none of the rows would be too large an entry
         self._places = [header.index(name) for name in model.schema.features]
+        self._label_place = None if label_column is None else header.index(label_column)
+        self._labels: dict[bytes, float] = {b"": math.nan}  # by text; there are few that say something
         self._possible = not _RESERVED.intersection(header)
 
     def read(self, lines: bytes, first_line: int) -> PlacedEntry | None:
@@ -161,22 +191,47 @@ class _Blocks:
         cells = text.replace(b"\n", b",\n,").split(b",")
         if len(cells) != count * stride + 1 or cells[self._width :: stride] != [b"\n"] * count:
             return None
+        x = self._rows(cells, count)
+        fields = None if x is None else self._fields(x, cells)
+        return None if fields is None else _placed(first_line, fields)
+
+    def _rows(self, cells: list[bytes], count: int) -> Floats | None:
+        """(n, d) features; None where one of them is not plainly a number, or a row is beyond the model."""
         width = len(self._places)
         values = [b""] * (count * width)
         for column, place in enumerate(self._places):
-            values[column::width] = cells[place:-1:stride]
+            values[column::width] = cells[place : -1 : self._width + 1]
         numbers = parse_json_numbers(values)
         if numbers is None:
             return None
         x = np.array(numbers, dtype=np.float64).reshape(count, width)
-        if not np.isfinite(self._model.score(x).logit).all():  # nor is it where a number is not
-            return None
-        return _placed(first_line, encode_block(x, self._model.schema))
+        # nor is a logit finite where a number is not
+        return x if np.isfinite(self._model.score(x).logit).all() else None
+
+    def _fields(self, x: Floats, cells: list[bytes]) -> list[bytes] | None:
+        """The block; None where one of the labels is none, or no server would take so large an entry."""
+        labels = None
+        if self._label_place is not None:
+            labels = self._labels_of(cells[self._label_place : -1 : self._width + 1])
+            if labels is None:
+                return None
+        fields = encode_block(x, self._model.schema, labels=labels)
+        # float64 takes more room than short numbers
+        return fields if sum(map(len, fields)) <= self._most_entry_bytes else None
+
+    def _labels_of(self, texts: list[bytes]) -> Floats | None:
+        """(n,) 0, 1, or nan where nothing is said; None where one of them is no label."""
+        known = self._labels
+        for text in set(texts).difference(known):
+            if not _is_label(text, self._model.schema.classes):
+                return None
+            known[text] = parse_label(text, self._model.schema.classes)
+        return np.array([known[text] for text in texts])
 
 
 @contextmanager
-def open_rows(path: Path) -> Iterator[RowSource]:
-    """Open a CSV file.
+def open_rows(path: Path, label: str | None = None) -> Iterator[RowSource]:
+    """Open a CSV file; ``label`` is the column of its labels where it has no ``_y``, and where it has that one.
 
     Raises
     ------
@@ -195,12 +250,20 @@ def open_rows(path: Path) -> Iterator[RowSource]:
         size_bytes = file.seek(0, io.SEEK_END) if file.seekable() else None
         if file.seekable():
             file.seek(0)
-        yield RowSource(file, str(path), size_bytes)
+        yield RowSource(file, str(path), size_bytes, label)
 
 
 def _placed(line: int, fields: list[bytes]) -> PlacedEntry:
     entry_id = EntryId(TIME_MS, line)
     return PlacedEntry(0, entry_id, Entry(str(entry_id).encode(), fields))
+
+
+def _is_label(text: bytes, classes: tuple[str, str]) -> bool:
+    try:
+        parse_label(text, classes)
+    except RecordError:
+        return False
+    return True
 
 
 def _is_utf8(text: bytes) -> bool:

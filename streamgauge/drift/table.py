@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from streamgauge.drift.file_labels import FileLabels
 from streamgauge.drift.file_window import FileAlarm, FileWindow, ratio
 from streamgauge.drift.history import History
 from streamgauge.terminal_text import counted, printable
@@ -73,6 +74,8 @@ def show(console: Console, digest: Digest, history: History) -> None:
     untold = history.alarms - len(digest.alarms)
     if untold:
         console.print(f"{counted(untold, 'more alarm')}; those told follow a window without one", style="dim")
+    if history.labels is not None:
+        _show_labels(console, history.labels)
     skipped = f" and {history.skipped:,} that could not be used" if history.skipped else ""
     verdict = counted(history.alarms, "alarm") if history.alarms else "no alarm"
     console.print(
@@ -105,9 +108,22 @@ def _grid(windows: list[FileWindow]) -> Grid:
     return grid
 
 
+def _show_labels(console: Console, labels: FileLabels) -> None:
+    parts = [f"{counted(labels.tested, 'label')} of column {printable(labels.column, 24)} tested"]
+    if labels.log_loss is not None:
+        usual = f"{labels.reference_log_loss:.3f} for the reference's held-out rows"
+        parts.append(f"log-loss {labels.log_loss:.3f} over the last few hundred, {usual}")
+    if labels.unknown:
+        parts.append(f"{counted(labels.unknown, 'row')} not used for a label that is no class of the reference")
+    console.print("; ".join(parts))
+
+
 def _show_alarm(console: Console, alarm: FileAlarm) -> None:
-    figures = f"{alarm.detector} {alarm.statistic:.3g}, threshold {alarm.threshold:.3g}"
-    console.print(f"alarm {_at(alarm.line)}: {figures}, effect {alarm.effect:.2f} SD", style="red")
+    effect = (
+        f", effect {alarm.effect:.2f} SD" if alarm.blame else ""
+    )  # labels, and rows that lack, move no feature
+    figures = f"{alarm.detector} {alarm.statistic:.3g}, threshold {alarm.threshold:.3g}{effect}"
+    console.print(f"alarm {_at(alarm.line)}: {figures}", style="red")
     console.print(f"  {printable(alarm.sentence)}")
     blamed = ", ".join(f"{printable(name, 24)} {alarm.shift[name]:+.2f} SD" for name in alarm.blame[:BLAMED])
     console.print(f"  suspected {_at(alarm.first_line, 'from ')}{f'; to blame: {blamed}' if blamed else ''}")

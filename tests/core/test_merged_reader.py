@@ -177,6 +177,20 @@ def test_a_record_waits_until_no_label_can_come_before_it(connection: Connection
     assert _places(reader.read(1).entries) == [(5, 0, LABELS)]
 
 
+def test_one_partition_far_ahead_of_its_clock_does_not_wait_for_labels(
+    connection: Connection, keys: PipelineKeys
+) -> None:
+    ahead_ms = connection.now_ms() + 1_000_000
+    _add(connection, keys, 0, f"{ahead_ms}-0", f"{ahead_ms}-1")
+    _label(connection, keys, "5-0", f"{ahead_ms - 10}-0")
+    reader = _with_labels(connection, keys, 1)
+    read = reader.read(1)
+    assert _places(read.entries) == [(5, 0, LABELS), (ahead_ms, 0, 0), (ahead_ms, 1, 0)]
+    assert read.watermark_ms < ahead_ms
+    _add(connection, keys, 0, f"{ahead_ms}-2")
+    assert _places(reader.read(1).entries) == [(ahead_ms, 2, 0)]
+
+
 def test_a_label_ends_the_wait_for_a_record(connection: Connection, keys: PipelineKeys) -> None:
     reader = _with_labels(connection, keys, 1)
     reader.seek(LABELS, EntryId(3, 0))

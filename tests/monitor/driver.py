@@ -9,11 +9,13 @@ import msgspec
 
 from core.connection import Connection
 from core.keys import PipelineKeys
-from core.merged_reader import MergedReader
+from core.merged_reader import LABELS, MergedReader
 from core.settings import Settings
+from monitor.label_index import LabelIndex
 from monitor.marker import create_marker, first_position, move_marker
 from monitor.model_timeline import ModelTimeline
 from monitor.publication import write_window
+from monitor.sample_history import SampleHistory
 from monitor.state import MonitorState, decode_state
 from monitor.window_engine import ClosedWindow, WindowEngine
 
@@ -32,16 +34,20 @@ class Driver:
         self._settings = settings
         self._dice = dice
         self._partitions = keys.partitions(int(connection.call("HGET", keys.config, "partitions") or 1))
+        self._streams = {partition.number: partition.records for partition in self._partitions}
+        self._streams[LABELS] = keys.labels
         self.lost_races = 0
 
     def live(self) -> Iterator[str]:
-        """Run to the end of the records, pausing wherever a process can die."""
+        """Run to the end of records and labels, pausing wherever a process can die."""
+        index = LabelIndex()
         while True:
             timeline = ModelTimeline(self._connection, self._keys)
             timeline.refresh()
             read_bytes = self._dice.choice((1, 300, 3_000, 2**21)) if self._dice else 2**21
-            reader = MergedReader(self._connection, self._partitions, read_bytes)
-            engine = WindowEngine(self._settings, self._load(reader), timeline)
+            reader = MergedReader(self._connection, self._partitions, read_bytes, labels=self._keys.labels)
+            samples = SampleHistory(self._connection, self._keys, read_bytes)
+            engine = WindowEngine(self._settings, self._load(reader), timeline, samples, index)
             yield "loaded"
             read = reader.read(1)
             timeline.refresh()
@@ -58,10 +64,10 @@ class Driver:
     def _load(self, reader: MergedReader) -> MonitorState:
         state = decode_state(self._connection.call("HGET", self._keys.monitor, "state"))
         positions = dict(state.positions)
-        for partition in self._partitions:
-            create_marker(self._connection, partition)
-            positions.setdefault(partition.number, first_position(self._connection, partition))
-            reader.seek(partition.number, positions[partition.number].done)
+        for number, stream in self._streams.items():
+            create_marker(self._connection, stream)
+            positions.setdefault(number, first_position(self._connection, stream))
+            reader.seek(number, positions[number].done)
         return msgspec.structs.replace(state, positions=positions)
 
     def _write(self, windows: Iterator[ClosedWindow]) -> Generator[str, None, bool]:
@@ -70,6 +76,6 @@ class Driver:
             if not write_window(self._connection, self._keys, closed):
                 return False
             yield "after the script"
-            for partition in self._partitions:
-                move_marker(self._connection, partition, closed.state.positions[partition.number])
+            for number, stream in self._streams.items():
+                move_marker(self._connection, stream, closed.state.positions[number])
         return True

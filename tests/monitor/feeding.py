@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from core.fields import encode_fields
 from core.merged_reader import PlacedEntry
 from core.model_file import ModelFile
 from core.record_encoder import encode_block
+from core.sample_block import SampleBlock
 from core.settings import Settings
 from monitor.model_timeline import JudgingModel
 from monitor.state import MonitorState, encode_state
@@ -38,6 +39,22 @@ class FixedTimeline:
         return self.models[max(0, index)][1]
 
 
+@dataclass
+class KeptSamples:
+    """Blocks of closed windows, as the samples stream keeps them, and what was asked for."""
+
+    blocks: list[SampleBlock] = field(default_factory=list)
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+    def newest(self, window: int, behind: int) -> Iterator[SampleBlock]:
+        self.asked.append((window, behind))
+        yield from (one for one in reversed(self.blocks) if behind < one.window <= window)
+
+
+def samples_of(closed: Sequence[ClosedWindow]) -> KeptSamples:
+    return KeptSamples([one.samples for one in closed if one.samples is not None])
+
+
 ONE_MODEL = FixedTimeline([(0, JudgingModel("run0", FILE))])
 
 
@@ -59,9 +76,10 @@ def windows(
     timeline: FixedTimeline = ONE_MODEL,
     cuts: Sequence[int] = (),
     state: MonitorState | None = None,
+    samples: KeptSamples | None = None,
 ) -> list[ClosedWindow]:
     """All windows of some entries, fed in reads of the given sizes, the last one closed by its time."""
-    engine = WindowEngine(own, state or MonitorState(), timeline)
+    engine = WindowEngine(own, state or MonitorState(), timeline, samples)
     closed: list[ClosedWindow] = []
     start = 0
     for step in [*cuts, len(placed)]:

@@ -12,7 +12,7 @@ from core.drift.reference import fit_reference
 from core.drift.reference_rows import ReferenceRows
 from core.entry import Entry, parse_entry_id
 from core.keys import PipelineKeys
-from core.merged_reader import PlacedEntry
+from core.merged_reader import LABELS, PlacedEntry
 from core.model import LogisticModel
 from core.model_file import ModelFile
 from core.profile import profile_rows
@@ -52,11 +52,12 @@ class Promoted:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Records of each partition and promotions, all with their ids."""
+    """Records of each partition, promotions and labels, all with their ids."""
 
     records: list[list[Entry]]
     promotions: list[Promoted]
     total: int  #: records; an entry that is unusable as a whole is one
+    labels: list[Entry] = field(default_factory=list)
 
     def store(self, connection: Connection, keys: PipelineKeys) -> None:
         """Write it to a pipeline, under the same ids in every pipeline."""
@@ -65,6 +66,7 @@ class Scenario:
             for number, entries in enumerate(self.records)
             for entry in entries
         ]
+        commands += [("XADD", keys.labels, entry.id, *entry.fields) for entry in self.labels]
         commands += [("HSET", keys.config, "partitions", len(self.records))]
         for epoch, promoted in enumerate(self.promotions, start=1):
             file, run_id = promoted.file, promoted.run_id
@@ -92,7 +94,7 @@ class Scenario:
         """All entries in merged order."""
         placed = [
             PlacedEntry(number, parse_entry_id(entry.id), Entry(entry.id, list(entry.fields)))
-            for number, entries in enumerate(self.records)
+            for number, entries in [*enumerate(self.records), (LABELS, self.labels)]
             for entry in entries
         ]
         return sorted(placed, key=lambda item: (item.id, item.partition))

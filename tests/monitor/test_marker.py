@@ -24,7 +24,7 @@ def partition(server: Connection, keys: PipelineKeys) -> PartitionKeys:
     partition = keys.partition(0)
     for ms in range(1, 11):
         server.call("XADD", partition.records, f"{ms}-0", "a", "1")
-    create_marker(server, partition)
+    create_marker(server, partition.records)
     return partition
 
 
@@ -34,29 +34,29 @@ def _group(server: Connection, partition: PartitionKeys) -> dict[bytes, Any]:
 
 
 def test_the_group_stands_behind_what_is_wholly_read(server: Connection, partition: PartitionKeys) -> None:
-    move_marker(server, partition, Position(4, 0, -1, 4))
+    move_marker(server, partition.records, Position(4, 0, -1, 4))
     assert (_group(server, partition)[b"last-delivered-id"], _group(server, partition)[b"lag"]) == (b"4-0", 6)
-    move_marker(server, partition, Position(10, 0, -1, 10))
+    move_marker(server, partition.records, Position(10, 0, -1, 10))
     assert _group(server, partition)[b"lag"] == 0
 
 
 def test_the_floor_is_the_half_consumed_entry(server: Connection, partition: PartitionKeys) -> None:
-    move_marker(server, partition, Position(5, 0, 100, 4))
+    move_marker(server, partition.records, Position(5, 0, 100, 4))
     assert _group(server, partition)[b"lag"] == 6
     trim(server, partition.records, 1, 1, required_groups=[MONITORS])
     assert server.call("XRANGE", partition.records, "-", "+", "COUNT", 1)[0][0] == b"5-0"
 
 
 def test_the_group_can_go_back_to_the_beginning(server: Connection, partition: PartitionKeys) -> None:
-    move_marker(server, partition, Position(10, 0, -1, 10))
-    move_marker(server, partition, Position())
+    move_marker(server, partition.records, Position(10, 0, -1, 10))
+    move_marker(server, partition.records, Position())
     trim(server, partition.records, 1, 1, required_groups=[MONITORS])
     assert server.call("XLEN", partition.records) == 10
 
 
 def test_creating_it_twice_leaves_it_where_it_is(server: Connection, partition: PartitionKeys) -> None:
-    move_marker(server, partition, Position(4, 0, -1, 4))
-    create_marker(server, partition)
+    move_marker(server, partition.records, Position(4, 0, -1, 4))
+    create_marker(server, partition.records)
     assert _group(server, partition)[b"last-delivered-id"] == b"4-0"
     assert _group(server, partition)[b"name"] == MONITORS.encode()
 
@@ -64,6 +64,6 @@ def test_creating_it_twice_leaves_it_where_it_is(server: Connection, partition: 
 def test_entries_trimmed_before_the_first_start_count_as_read(
     server: Connection, partition: PartitionKeys
 ) -> None:
-    assert first_position(server, partition).entries == 0
+    assert first_position(server, partition.records).entries == 0
     server.call("XTRIM", partition.records, "MINID", "8-0")
-    assert first_position(server, partition) == Position(entries=7)
+    assert first_position(server, partition.records) == Position(entries=7)

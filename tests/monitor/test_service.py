@@ -12,6 +12,7 @@ from core.entry import entries_of, field_map, parse_entry_id
 from core.keys import MONITORS
 from core.model_file import ModelFile
 from core.settings import Settings
+from monitor.detectors import concept
 from monitor.detectors.panel import DETECTORS
 from tests.both_servers import both_servers
 from tests.monitor.running import Feed, expect, get, level, metrics, push_after_promotion, running
@@ -56,7 +57,8 @@ def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(
         assert shown[f"streamgauge_prediction_probability_mean{{{of}}}"] == float(window[b"p_mean"])
         alarmed = json.loads(window[b"alarmed"])
         assert json.loads(opened[b"alarm"])["detector"] in alarmed
-        alerts = {f'streamgauge_drift_alert{{detector="{name}",{of}}}': name in alarmed for name in DETECTORS}
+        names = (*DETECTORS, concept.NAME)
+        alerts = {f'streamgauge_drift_alert{{detector="{name}",{of}}}': name in alarmed for name in names}
         assert {name: value for name, value in shown.items() if "drift_alert" in name} == alerts
         assert shown[f'streamgauge_drift_windows_total{{{of},state="drift"}}'] >= 1
         assert shown[f'streamgauge_retrain_events_total{{{of},reason="drift"}}'] == 1

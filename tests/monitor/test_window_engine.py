@@ -23,6 +23,7 @@ from tests.monitor.feeding import (
     FixedTimeline,
     block,
     garbage,
+    samples_of,
     windows,
     written,
 )
@@ -64,7 +65,8 @@ def test_each_record_is_in_one_pane_wherever_bad_rows_stand(
     assert sum(one.drift.n + one.drift.skipped for one in closed) == sum(rows for _, rows, _ in sizes)
     for one in closed:  # the rest of the stream, read from the state that is stored with this window
         rest = [item for item in placed if item.id > one.state.positions[0].done]
-        later = windows(rest, own, state=decode_state(encode_state(one.state)))
+        before = samples_of(closed[: one.drift.window])
+        later = windows(rest, own, state=decode_state(encode_state(one.state)), samples=before)
         assert written(later) == written(closed[one.drift.window :])
 
 

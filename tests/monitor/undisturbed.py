@@ -11,6 +11,8 @@ from tests.monitor.driver import Driver
 
 #: A window that never comes counts as a failure after this.
 WAIT_MS = 20_000
+#: Reasons for which a monitor asks for a retraining.
+_DRIFTS = (b"drift", b"label_drift")
 
 
 def next_windows(connection: Connection, keys: PipelineKeys, last: bytes) -> bytes:
@@ -39,7 +41,7 @@ def windows_of(connection: Connection, keys: PipelineKeys) -> dict[str, list[lis
         name: [entry.fields for entry in entries_of(connection.call("XRANGE", key, "-", "+"))]
         for name, key in (("drift", keys.drift), ("samples", keys.samples), ("retrain", keys.retrain))
     }
-    written["retrain"] = [fields for fields in written["retrain"] if field_map(fields)[b"reason"] == b"drift"]
+    written["retrain"] = [fields for fields in written["retrain"] if field_map(fields)[b"reason"] in _DRIFTS]
     return written
 
 
@@ -62,6 +64,7 @@ def _copy(connection: Connection, source: PipelineKeys, target: PipelineKeys) ->
     """The same inputs under the same ids."""
     for stream, copied in (
         (source.partition(0).records, target.partition(0).records),
+        (source.labels, target.labels),
         (source.promotions, target.promotions),
     ):
         for entry in entries_of(connection.call("XRANGE", stream, "-", "+")):

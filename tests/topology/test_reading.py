@@ -158,6 +158,6 @@ def test_a_stream_whose_newest_entries_a_failover_lost_is_not_read_again(
     partition = partitions[0]
     _add(on_cluster, partition, "1-0", "5-0")
     now_ms = on_cluster.now_ms(partition.records)
-    assert made_anew(on_cluster, partition, EntryId(5, 0)) is None
-    assert made_anew(on_cluster, partition, EntryId(now_ms, 0)) is None
-    assert made_anew(on_cluster, partition, EntryId(now_ms + 10**9, 0)) == EntryId(5, 0)
+    assert made_anew(on_cluster, partition.records, EntryId(5, 0)) is None
+    assert made_anew(on_cluster, partition.records, EntryId(now_ms, 0)) is None
+    assert made_anew(on_cluster, partition.records, EntryId(now_ms + 10**9, 0)) == EntryId(5, 0)

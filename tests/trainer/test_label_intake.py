@@ -9,7 +9,9 @@ import pytest
 
 from core.entry import entries_of
 from core.errors import GroupMissing
+from core.keys import MONITORS
 from core.log import logger
+from core.required_groups import release_group
 from core.retention import LABELS
 from core.schema import Schema
 from trainer.dataset import Dataset
@@ -29,6 +31,7 @@ def intake_of(stage: Stage) -> Maker:
         settings = msgspec.structs.replace(stage.settings, **changes)
         made = LabelIntake(stage.connection, stage.keys, "tester", settings, logger("trainer", "test"), keep)
         made.join()
+        stage.monitor_has_read()
         return made
 
     return make
@@ -145,6 +148,26 @@ def test_unread_labels_are_never_retired(stage: Stage, intake_of: Maker) -> None
     assert intake.retire(fresh(stage)) == 1
     (left,) = entries_of(stage.connection.call("XRANGE", stage.keys.labels, "-", "+"))
     assert left.fields[1] == b"q"
+
+
+def test_labels_that_the_monitor_has_not_read_are_never_retired(stage: Stage, intake_of: Maker) -> None:
+    intake = intake_of(EXPIRED)
+    read, half_read = stage.plain_label("id", "p", "y", "1"), stage.plain_label("id", "q", "y", "1")
+    intake.take(SCHEMA.classes)
+    stage.monitor_has_read(read)
+    assert intake.retire(fresh(stage)) == 1
+    (left,) = entries_of(stage.connection.call("XRANGE", stage.keys.labels, "-", "+"))
+    assert left.id == half_read
+
+
+def test_a_required_monitor_that_is_not_there_has_read_nothing(stage: Stage, intake_of: Maker) -> None:
+    intake = intake_of(EXPIRED)
+    stage.connection.call("XGROUP", "DESTROY", stage.keys.labels, MONITORS)
+    stage.label([b"p"], [1])
+    intake.take(SCHEMA.classes)
+    assert intake.retire(fresh(stage)) == 0
+    release_group(stage.connection, stage.keys, MONITORS)  # as streamgauge groups retire does
+    assert intake.retire(fresh(stage)) == 1
 
 
 def test_of_too_many_labels_the_oldest_leave(stage: Stage, intake_of: Maker) -> None:

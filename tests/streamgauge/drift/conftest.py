@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow
 from core.model import Floats
+from core.settings import Settings
 from streamgauge.drift.reference import UNLOGGED, FittedReference, training_rows
 from tests.drift_references import QUICK_BLOCKS
 from trainer.fit import FittedModel, fit, log_run
@@ -19,6 +21,8 @@ from trainer.table import Table
 FEATURES = ("a", "b", "c")
 #: Rows of one kind, enough of them for thresholds that a shift of one SD passes soon.
 ROWS = 400
+#: Between two entries of a push nothing takes so long.
+LONG_S = 3600.0
 
 WriteRows = Callable[..., Path]
 
@@ -32,11 +36,24 @@ def normal_rows(count: int, seed: int, shift: float = 0.0, begin: int = 0) -> Fl
     return x
 
 
+def classes_of(x: Floats, seed: int) -> NDArray[np.bool_]:
+    """Whether rows (n, 3) are of class 1."""
+    above: NDArray[np.bool_] = x.sum(axis=1) + np.random.default_rng(seed).normal(size=len(x)) > 9.0
+    return above
+
+
+def label_texts(x: Floats, seed: int, turned: int | None = None) -> list[str]:
+    """Labels of rows (n, 3), the contrary of what was from row ``turned`` on."""
+    said = classes_of(x, seed)
+    if turned is not None:
+        said[turned:] = ~said[turned:]
+    return ["yes" if each else "no" for each in said.tolist()]
+
+
 @pytest.fixture(scope="session")
 def table() -> Table:
     x = normal_rows(ROWS, 1)
-    noise = np.random.default_rng(2).normal(size=ROWS)
-    return Table(FEATURES, x, (x.sum(axis=1) + noise > 9.0).astype(np.uint8), ("no", "yes"))
+    return Table(FEATURES, x, classes_of(x, 2).astype(np.uint8), ("no", "yes"))
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +64,21 @@ def fitted(table: Table) -> FittedModel:
 @pytest.fixture(scope="session")
 def reference(table: Table, fitted: FittedModel) -> FittedReference:
     return FittedReference(UNLOGGED, "some rows", fitted.file, rows=training_rows(table, 0, ordered=True))
+
+
+@pytest.fixture
+def settings(server_url: str, pipeline: str) -> Settings:
+    """Of a stream that is pushed without a pause."""
+    return Settings(
+        redis_url=server_url,
+        pipeline=pipeline,
+        window_records=100,
+        window_min_records=30,
+        window_limit_s=LONG_S,
+        retrain_cooldown_s=LONG_S,
+        false_alarm_records=2_000,
+        label_false_alarm_records=1_000,
+    )
 
 
 @pytest.fixture
@@ -66,12 +98,15 @@ def production(fitted: FittedModel, tmp_path: Path) -> str:
 
 @pytest.fixture
 def write_rows(tmp_path: Path) -> WriteRows:
-    """Write rows as a CSV file, with a column that is no feature in front."""
+    """Write rows as a CSV file, with a column that is no feature in front, and one of labels if there are some."""
 
-    def write(name: str, x: Floats) -> Path:
-        lines = [",".join([f"row {number}", *map(repr, row)]) for number, row in enumerate(x.tolist())]
+    def write(name: str, x: Floats, labels: Sequence[str] = (), column: str = "_y") -> Path:
+        header = ["note", *FEATURES, *[column] * bool(labels)]
+        rows = [[f"row {number}", *map(repr, row)] for number, row in enumerate(x.tolist())]
+        if labels:
+            rows = [[*row, label] for row, label in zip(rows, labels, strict=True)]
         path = tmp_path / name
-        path.write_text("\n".join(["note," + ",".join(FEATURES), *lines]) + "\n")
+        path.write_text("\n".join(map(",".join, [header, *rows])) + "\n")
         return path
 
     return write

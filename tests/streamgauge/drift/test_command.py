@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from core.errors import StreamgaugeError
 from streamgauge.app import app
-from tests.streamgauge.drift.conftest import FEATURES, WriteRows, normal_rows
+from tests.streamgauge.drift.conftest import FEATURES, WriteRows, label_texts, normal_rows
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -105,11 +105,38 @@ def test_json_holds_every_window(ask: Ask, production: str, write_rows: WriteRow
     assert [window["window"] for window in found["windows"]] == list(range(1, len(found["windows"]) + 1))
     assert sum(window["n"] for window in found["windows"]) == found["records"] == 2_999
     assert found["skipped"] == 1
+    assert found["labels"] is None
+    assert {json.dumps(window["labels"]) for window in found["windows"]} == {"null"}
     alarms = [window["alarm"] for window in found["windows"] if window["alarm"]]
     assert len(alarms) == found["alarms"] > 1
     assert 2_002 <= alarms[0]["line"] < 2_030
     assert alarms[0]["first_line"] <= alarms[0]["line"]
     assert set(alarms[0]["shift"]) == set(FEATURES)
+
+
+@pytest.mark.usefixtures("production")
+def test_labels_that_turn_are_an_alarm_in_json_and_table(ask: Ask, write_rows: WriteRows) -> None:
+    x = normal_rows(1_200, 50)
+    write_rows("turned.csv", x, label_texts(x, 51, turned=800))
+    answer = ask("drift", "turned.csv", "--json")
+    assert answer.status == 1, answer.error
+    found = json.loads(answer.out)
+    assert found["label_false_alarm_records"] == 10_000
+    alarm = next(window["alarm"] for window in found["windows"] if window["alarm"])
+    assert alarm["detector"] == "concept"
+    assert 802 < alarm["line"] < 860
+    assert sum(window["labels"]["tested"] for window in found["windows"]) == 1_200
+    assert (found["labels"]["column"], found["labels"]["tested"], found["labels"]["unknown"]) == ("_y", 1_200, 0)
+    assert found["labels"]["log_loss"] > 2 * found["labels"]["reference_log_loss"]
+    shown = ask("drift", "turned.csv")
+    assert f"alarm at line {alarm['line']}: concept" in shown.out
+    assert "1,200 labels of column _y tested; log-loss" in shown.out
+
+
+def test_the_column_of_the_reference_holds_the_labels_of_the_file(ask: Ask, labelled: str) -> None:
+    asked = ("drift", labelled, "--reference", labelled, "--label", "good", "--unordered")
+    assert "300 labels of column good tested" in ask(*asked).out
+    assert json.loads(ask(*asked, "--json").out)["labels"]["column"] == "good"
 
 
 def test_a_labelled_file_is_a_reference(ask: Ask, labelled: str) -> None:

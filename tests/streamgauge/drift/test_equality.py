@@ -18,14 +18,11 @@ from core.settings import Settings
 from producer.commands import produce
 from producer.sources import open_source
 from streamgauge.drift.file_window import FileWindow, file_window
-from streamgauge.drift.reference import FittedReference
+from streamgauge.drift.reference import FittedReference, Reference
 from streamgauge.drift.run import judge_file
 from streamgauge.drift.source import CHUNK_BYTES
 from tests.monitor.driver import Driver
-from tests.streamgauge.drift.conftest import FEATURES, WriteRows, normal_rows
-
-#: Between two entries of a push nothing takes so long.
-LONG_S = 3600.0
+from tests.streamgauge.drift.conftest import FEATURES, LONG_S, WriteRows, normal_rows
 
 #: Lines that each say something else about what may stand in a file.
 ODD_LINES = (
@@ -55,10 +52,15 @@ def written_with_odd_lines(path: Path) -> Path:
 
 
 def judged_by_stream(
-    connection: Connection, keys: PipelineKeys, settings: Settings, path: Path, block: int | None
+    connection: Connection,
+    keys: PipelineKeys,
+    settings: Settings,
+    path: Path,
+    block: int | None,
+    label: str | None = None,
 ) -> list[DriftWindow]:
     """Push a file, and let a monitor read it to its end."""
-    produce(settings, str(path), Console(stderr=True, quiet=True), block=block)
+    produce(settings, str(path), Console(stderr=True, quiet=True), block=block, label=label)
     for _ in Driver(connection, keys, settings).live():
         pass
     return [
@@ -89,7 +91,7 @@ def with_lines(windows: list[DriftWindow], lines: dict[str, int]) -> list[FileWi
     ]
 
 
-def judged_offline(reference: FittedReference, settings: Settings, path: Path) -> list[FileWindow]:
+def judged_offline(reference: Reference, settings: Settings, path: Path) -> list[FileWindow]:
     windows: list[FileWindow] = []
     judge_file(path, reference, settings, Console(stderr=True, quiet=True), windows.append)
     return windows
@@ -98,16 +100,17 @@ def judged_offline(reference: FittedReference, settings: Settings, path: Path) -
 def assert_judged_alike(
     connection: Connection,
     settings: Settings,
-    reference: FittedReference,
+    reference: Reference,
     path: Path,
     block: int | None = None,
+    label: str | None = None,
 ) -> list[FileWindow]:
-    """The file gives the windows of the stream; returns them."""
+    """The file gives the windows of the stream, into which it is pushed with its labels; returns them."""
     keys = settings.keys
     RedisRegistry(connection, keys).promote("run0", reference.file, 0, "first")
-    live = judged_by_stream(connection, keys, settings, path, block)
+    live = judged_by_stream(connection, keys, settings, path, block, label)
     records = entries_of(connection.call("XRANGE", keys.partition(0).records, "-", "+"))
-    with open_source(str(path)) as source:
+    with open_source(str(path), label_column=label) as source:
         numbers = [row.line for row in source]
     first_rows = numbers[:: block or 1]
     lines = {entry.id.decode(): number for entry, number in zip(records, first_rows, strict=True)}
@@ -116,19 +119,6 @@ def assert_judged_alike(
         msgspec.to_builtins(window) for window in with_lines(live, lines)
     ]
     return offline
-
-
-@pytest.fixture
-def settings(server_url: str, pipeline: str) -> Settings:
-    return Settings(
-        redis_url=server_url,
-        pipeline=pipeline,
-        window_records=100,
-        window_min_records=30,
-        window_limit_s=LONG_S,
-        retrain_cooldown_s=LONG_S,
-        false_alarm_records=2_000,
-    )
 
 
 @pytest.mark.parametrize(

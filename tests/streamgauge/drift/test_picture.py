@@ -6,9 +6,12 @@ import importlib.util
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.errors import SettingsError, UsageError
+from monitor.detectors import concept
+from streamgauge.drift.file_labels import FileLabels
 from streamgauge.drift.history import History
 from streamgauge.drift.picture import checked_picture, draw
 from tests.streamgauge.drift.test_table import window
@@ -54,6 +57,25 @@ def test_alarms_and_features_are_named_in_the_picture(tmp_path: Path) -> None:
     text = path.read_text()
     assert "4 alarms of mean_abs_z" in text
     assert "threshold" in text
+
+
+@pytest.mark.usefixtures("matplotlib_is_there")
+def test_the_detector_of_labels_is_drawn_where_there_are_labels(tmp_path: Path) -> None:
+    path = tmp_path / "report.svg"
+    one = history(20, alarms=0)
+    draw(path, one, title="")
+    assert "by logarithms" not in path.read_text()
+    one.labels = FileLabels(column="good", tested=200, unknown=0, log_loss=0.4, reference_log_loss=0.3)
+    last = msgspec.structs.replace(
+        window(21).readings[-1], detector=concept.NAME, statistic=12_000.0, threshold=1e4
+    )
+    drifted = window(21, alarm=True)
+    assert drifted.alarm is not None
+    alarm = msgspec.structs.replace(drifted.alarm, detector=concept.NAME)
+    one.add(msgspec.structs.replace(drifted, alarm=alarm, readings=[*drifted.readings[:-1], last]))
+    draw(path, one, title="")
+    assert "concept (labels; by logarithms)" in path.read_text()
+    assert "1 alarm of concept" in path.read_text()
 
 
 @pytest.mark.usefixtures("matplotlib_is_there")

@@ -13,6 +13,7 @@ from core.settings import Settings
 from streamgauge.drift.reference import LEAST_ROWS, fitted_reference, logged_reference
 from tests.streamgauge.drift.conftest import WriteRows, normal_rows
 from trainer.commands import fit_table
+from trainer.fit import FittedModel, log_run
 
 pytestmark = pytest.mark.usefixtures("quick_calibration")
 
@@ -48,6 +49,30 @@ def test_production_is_the_default_and_any_run_can_be_named(labelled: Path, tmp_
     assert logged_reference(settings, second).name == second
     with pytest.raises(UnknownRun):
         logged_reference(settings, "0123456789ab")
+
+
+def test_the_column_of_classes_is_known_of_a_run_and_of_those_that_descend_from_it(
+    labelled: Path, tmp_path: Path, fitted: FittedModel
+) -> None:
+    settings = Settings(miniflow=str(tmp_path / "miniflow"))
+    first = fit_table(labelled, "good", None, settings).run_id
+    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
+    retrained = log_run(miniflow, fitted, "drift", {"production": first})
+    again = log_run(miniflow, fitted, "drift", {"production": retrained})
+    assert {logged_reference(settings, run).label for run in (first, retrained, again)} == {"good"}
+    assert fitted_reference(labelled, "good", None, settings, ordered=True).label == "good"
+
+
+def test_of_a_run_that_names_no_column_of_classes_none_is_known(tmp_path: Path, fitted: FittedModel) -> None:
+    settings = Settings(miniflow=str(tmp_path / "miniflow"))
+    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
+    bare = log_run(miniflow, fitted, "test")
+    lost = log_run(miniflow, fitted, "drift", {"production": "0123456789ab"})
+    circular = log_run(miniflow, fitted, "drift")
+    miniflow.run(circular).log_params({"production": circular})
+    damaged = log_run(miniflow, fitted, "fit", {"label": "good"})
+    (miniflow.run(damaged).directory / "params.json").write_text("{")
+    assert {logged_reference(settings, run).label for run in (bare, lost, circular, damaged)} == {None}
 
 
 def test_without_production_there_is_a_sentence(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.entry import Entry
 from core.errors import DataError
-from core.model import LogisticModel
+from core.model import Floats, LogisticModel
 from core.record_decoder import RecordDecoder
 from core.schema import Schema
 from core.scoring import score_batch
@@ -25,57 +25,72 @@ from streamgauge.drift.source import line_of, open_rows
 MODEL = LogisticModel(Schema(("a", "b")), np.array([1.0, -1.0]), 0.0, np.zeros(2), np.ones(2))
 MAX_ENTRY_BYTES = 4_000
 
-Rows = list[tuple[int, list[float] | str]]
+#: Line with values and label (None: not known), or with the reason of a row that cannot be used.
+Rows = list[tuple[int, tuple[list[float], float | None] | str]]
 
 numbers = st.floats(width=32).map(repr) | st.sampled_from(
     ["1", "-0", "+2", "007", ".5", "1e300", "-1.5E3", " 1", ""]
 )
 cells = numbers | st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5)
 rows = st.lists(cells, min_size=1, max_size=4)
-clean_rows = st.lists(st.integers(-9, 9).map(str), min_size=4, max_size=4)
+clean_numbers = st.integers(-9, 9).map(str)
+#: With a label where some of the headers below have one.
+clean_rows = st.tuples(
+    clean_numbers, clean_numbers, st.sampled_from(["0", "1", "1.0", "", "1"]), clean_numbers
+).map(list)
 
 
-def decoded(path: Path) -> Rows:
-    """Line and values of each usable row, line and reason of each other one, as this project's source says."""
+def label_of(labels: Floats | None, row: int) -> float | None:
+    """None where nothing is known."""
+    return None if labels is None or np.isnan(labels[row]) else float(labels[row])
+
+
+def decoded(path: Path, label: str | None) -> Rows:
+    """Line, values and label of each usable row, line and reason of each other one, as this project reads them."""
     decoder = RecordDecoder(MODEL.schema, MAX_ENTRY_BYTES)
     found: Rows = []
-    with open_rows(path) as source:
+    with open_rows(path, label) as source:
         for placed in source.entries(MODEL, MAX_ENTRY_BYTES):
             batch = score_batch(MODEL, decoder.decode([item.entry for item in placed])).batch
             for held in batch.entries:
                 first = int(held.entry.id.split(b"-")[1])
-                found += [(first + row, batch.x[held.start + row].tolist()) for row in held.row_numbers()]
+                for place, row in enumerate(held.row_numbers()):
+                    values = batch.x[held.start + place].tolist()
+                    found.append((first + row, (values, label_of(held.labels, place))))
             found += [(int(refused.record.split(b"-")[1]), refused.reason) for refused in batch.rejections]
         assert source.rows_read == len(found)
         assert source.bytes_read == path.stat().st_size
     return sorted(found, key=lambda each: each[0])
 
 
-def pushed(path: Path) -> Rows:
+def pushed(path: Path, label: str | None) -> Rows:
     """The same, row by row as ``streamgauge produce`` sends them."""
     found: Rows = []
-    with open_source(str(path), format="csv") as source:
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as text:
+        header = next(csv.reader(text), [])
+    named = label if label in header and "_y" not in header else None
+    with open_source(str(path), format="csv", label_column=named) as source:
         for row in source:
             decoder = RecordDecoder(MODEL.schema, MAX_ENTRY_BYTES)
             fields = plain_fields(row.values, row.id, row.event_time, row.label)
             entry_id = b"1-%d" % row.line
             batch = score_batch(MODEL, decoder.decode([Entry(entry_id, fields)])).batch
-            found += [(row.line, x) for x in batch.x.tolist()]
+            found += [(row.line, (batch.x[0].tolist(), label_of(held.labels, 0))) for held in batch.entries]
             found += [(row.line, refused.reason) for refused in batch.rejections]
     return found
 
 
-def outcome(read: Callable[[Path], Rows], path: Path) -> Rows | str:
+def outcome(read: Callable[[Path, str | None], Rows], path: Path, label: str | None) -> Rows | str:
     """The rows, or why there are none; the advice behind it may be another."""
     try:
-        return read(path)
+        return read(path, label)
     except DataError as error:
         return str(error).partition(";")[0]
 
 
-def expect_alike(path: Path) -> None:
+def expect_alike(path: Path, label: str | None = None) -> None:
     """Both read the same rows, or refuse the file for the same reason."""
-    assert outcome(decoded, path) == outcome(pushed, path)
+    assert outcome(decoded, path, label) == outcome(pushed, path, label)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -86,6 +101,7 @@ def expect_alike(path: Path) -> None:
     header=st.sampled_from(
         [["a", "b", "c", "d"], ["c", "b", "", "a"], ["_x", "a", "_y", "b"], ["a", "b", "_id", "_ts"]]
     ),
+    label=st.sampled_from([None, "c", "_id"]),
     ends=st.booleans(),
     chunk_bytes=st.sampled_from([20, 60, 4_096]),
 )
@@ -96,6 +112,7 @@ def test_every_row_is_read_as_it_would_be_pushed(
     line_end: str,
     quoting: int,
     header: list[str],
+    label: str | None,
     ends: bool,
     chunk_bytes: int,
 ) -> None:
@@ -104,7 +121,7 @@ def test_every_row_is_read_as_it_would_be_pushed(
     csv.writer(text, lineterminator=line_end, quoting=quoting).writerows([header, *table])  # type: ignore[arg-type]
     path = tmp_path / "rows.csv"
     path.write_bytes(text.getvalue().encode()[: None if ends else -len(line_end)])
-    expect_alike(path)
+    expect_alike(path, label)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +138,9 @@ def test_every_row_is_read_as_it_would_be_pushed(
         b"a,b\n1,2\n",
         b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n3,4",
         b"a,b\n1,2\n" + b"3,4\n" * 5_000 + b"5," + b"6" * 3_999 + b"\n7,8\n",
+        b"a,b\n" + b"1,2\n" * 900,
     ],
-    ids=["empty", "header", "blank", "twice", "long", "quote", "bytes", "return", "one", "mark", "large"],
+    ids=["empty", "header", "blank", "twice", "long", "quote", "bytes", "return", "one", "mark", "large", "short"],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_as_a_push_refuses_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rows.csv"
@@ -130,13 +148,27 @@ def test_a_file_that_is_not_what_it_says_is_refused_as_a_push_refuses_it(tmp_pat
     expect_alike(path)
 
 
-def test_rows_are_read_many_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [("c,b,a", "x,2,1"), ("_y,b,a", "1,2,1"), ("b,a,good", "2,1,0"), ("b,_y,good,a", "2,,x,1")],
+)
+def test_rows_are_read_many_at_once_with_labels_and_without(tmp_path: Path, header: str, row: str) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("c,b,a\n" + "x,2,1\n" * 50_000)
-    with open_rows(path) as source:
+    path.write_text(f"{header}\n" + f"{row}\n" * 50_000)
+    with open_rows(path, "good") as source:
         entries = [item for placed in source.entries(MODEL, 2**20) for item in placed]
         assert source.rows_read == 50_000
     assert len(entries) < 20
+
+
+def test_labels_that_nobody_asks_for_are_passed_over_many_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("_y,b,a\n" + "whatever,2,1\n" * 50_000)
+    with open_rows(path) as source:
+        entries = [item for placed in source.entries(MODEL, 2**20, labels=False) for item in placed]
+        assert (source.rows_read, source.unknown_labels) == (50_000, 0)
+    assert len(entries) < 20
+    assert not any(b"_y" in item.entry.fields[::2] for item in entries)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from core.drift_window import Reading
-from monitor.detectors.panel import DETECTORS
-from streamgauge.drift.file_window import FileAlarm, FileWindow
+from monitor.detectors import concept
+from streamgauge.drift.file_labels import FileLabels
+from streamgauge.drift.file_window import READERS, FileAlarm, FileWindow, ratio
 from streamgauge.drift.history import MOST_COLUMNS, History
 from streamgauge.drift.table import MOST_ALARMS, MOST_WINDOWS, Digest, show
 
@@ -24,7 +26,7 @@ def window(number: int, ratio: float = 0.5, *, alarm: bool = False, skipped: int
         line=number * 10 + 5,
         first_line=number * 10 + 2,
         records=4,
-        detector=DETECTORS[0],
+        detector=READERS[0],
         statistic=ratio,
         threshold=1.0,
         effect=0.7,
@@ -48,13 +50,13 @@ def window(number: int, ratio: float = 0.5, *, alarm: bool = False, skipped: int
         episode=None,
         alarm=raised if alarm else None,
         readings=[
-            Reading(name, ratio if not place else 0.0, 1.0, alarm, True) for place, name in enumerate(DETECTORS)
+            Reading(name, ratio if not place else 0.0, 1.0, alarm, True) for place, name in enumerate(READERS)
         ],
     )
 
 
-def printed(windows: list[FileWindow]) -> str:
-    digest, history = Digest(), History(("a", "b"))
+def printed(windows: list[FileWindow], labels: FileLabels | None = None) -> str:
+    digest, history = Digest(), History(("a", "b"), labels=labels)
     for each in windows:
         digest.add(each)
         history.add(each)
@@ -108,6 +110,37 @@ def test_each_alarm_of_a_few_is_told_with_line_effect_and_blame() -> None:
     assert "suspected from line 32; to blame: b -0.70 SD, a +0.10 SD" in text
 
 
+def test_an_alarm_that_moves_no_feature_has_no_effect_to_tell() -> None:
+    each = window(3, 1.5, alarm=True)
+    assert each.alarm is not None
+    alarm = msgspec.structs.replace(each.alarm, detector=concept.NAME, statistic=12_345.0, threshold=1e4, blame=[])
+    text = printed([msgspec.structs.replace(each, alarm=alarm)])
+    assert "alarm at line 35: concept 1.23e+04, threshold 1e+04\n" in text
+    assert "suspected from line 32\n" in text
+
+
+def test_labels_are_summed_up_in_one_line() -> None:
+    told = FileLabels(column="good", tested=1_200, unknown=0, log_loss=0.4321, reference_log_loss=0.25)
+    line = (
+        "1,200 labels of column good tested; log-loss 0.432 over the last few hundred, 0.250 for the reference's"
+    )
+    assert line in printed([window(1)], told)
+    assert "no class" not in printed([window(1)], told)
+    assert "3 rows not used for a label" in printed([window(1)], msgspec.structs.replace(told, unknown=3))
+    untested = printed([window(1)], msgspec.structs.replace(told, tested=0, log_loss=None))
+    assert "0 labels of column good tested\n" in untested
+    assert "label" not in printed([window(1)])
+
+
+def test_the_evidence_of_labels_counts_by_its_logarithm() -> None:
+    ratios = [
+        ratio(Reading(concept.NAME, statistic, 10_000.0, False, True)) for statistic in (0.0, 99.0, 10_000.0)
+    ]
+    assert ratios == pytest.approx([0.0, 0.5, 1.0], abs=1e-4)
+    assert ratio(Reading(concept.NAME, 10_000.0, 10_000.0, True, False)) == 1.0
+    assert ratio(Reading(READERS[0], 99.0, 10_000.0, False, True)) == 0.0099
+
+
 def test_a_window_without_a_usable_row_is_shown_as_such() -> None:
     text = printed([window(1, n=0, skipped=7)])
     assert "none" in text.splitlines()[1]
@@ -117,11 +150,11 @@ def test_a_window_without_a_usable_row_is_shown_as_such() -> None:
 @given(ratios=st.lists(st.floats(0.0, 9.0), min_size=1, max_size=3 * MOST_COLUMNS))
 def test_a_history_forgets_no_peak(ratios: list[float]) -> None:
     history = History(("a", "b"))
-    for number, ratio in enumerate(ratios, start=1):
-        history.add(window(number, ratio))
+    for number, each in enumerate(ratios, start=1):
+        history.add(window(number, each))
     columns = len(history.edges) - 1
     assert columns == min(columns, MOST_COLUMNS)
-    assert history.ratios.shape == (len(DETECTORS), columns)
+    assert history.ratios.shape == (len(READERS), columns)
     assert history.z.shape == (2, columns)
     assert history.ratios[0].max() == max(ratios)
     assert history.z[1].min() == -max(ratios)
