@@ -90,6 +90,7 @@ class DriftEngine:
     ) -> None:
         self._profile, self._limits = profile, limits
         self._transform = reference.transform
+        self._constant = np.flatnonzero(~profile.varies)
         self._panel = build_panel(
             profile, reference, limits.budget, limits.slide, limits.min_records, limits.unusable_share
         )
@@ -231,16 +232,17 @@ class DriftEngine:
             detector.restart()
 
     def _judgement(self, window: Window, verdicts: list[PaneVerdict]) -> Judgement:
-        by_name = {verdict.reading.detector: verdict.reading for verdict in verdicts}
+        said = [verdict.reading for verdict in verdicts]
         for detector in self._panel.record:
-            by_name |= {reading.detector: reading for reading in detector.readings()}
+            said += detector.readings()
+        by_name = {reading.detector: reading for reading in said}
         readings = tuple(by_name[name] for name in DETECTORS)
         judged = window.judged or self._crossing is not None
         means = window.means
         d = len(self._profile.features)
         z, changed = np.zeros(d), np.zeros(d, dtype=np.int64)
         z[self._transform.index] = means[:-1]
-        changed[~self._profile.varies] = window.changed
+        changed[self._constant] = window.changed
         return Judgement(
             readings=readings,
             crossing=self._crossing,

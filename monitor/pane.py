@@ -117,11 +117,11 @@ class PaneAccumulator:
 
     def add(self, columns: Columns, x: Floats, probability: Floats) -> None:
         """Add records: their columns, raw rows ``x`` (n, d) and probabilities (n,)."""
-        ticks = np.empty(columns.standardised.shape, dtype=np.int64)
-        ticks[:-1] = to_ticks(columns.z)
-        ticks[-1] = to_ticks(probability)
+        values = columns.standardised.copy()
+        values[-1] = probability
+        ticks = to_ticks(values)
+        ticks[:, 0] += self._sums
         np.add.accumulate(ticks, axis=1, out=ticks)
-        ticks += self._sums[:, None]
         self._sums = ticks[:, -1].copy()
         first = self.apart - self.n % self.apart - 1
         if first < len(x):

@@ -55,6 +55,17 @@ class BinDistances:
 
 
 @dataclass(frozen=True, eq=False)
+class _Layout:
+    """Which bins are judged at one number of records n, and all of the statistic that nothing else decides."""
+
+    cells: NDArray[np.int64]  #: (c * 10,) the judged bin, of all c * 10, that each bin joins
+    last: NDArray[np.int64]  #: (c,) the last judged bin of each column; 0: the column is not judged
+    shares: Floats  #: (c, 10) reference shares of the judged bins
+    expected: Floats  #: (c, 10) n times these; n where there is no such bin, which holds no records either
+    divisor: Floats  #: (c,) Williams' factor; infinite for a column that is not judged
+
+
+@dataclass(frozen=True, eq=False)
 class Bins:
     """Bins of c columns, fitted to N reference records by :func:`fit_bins`; plain arrays, for a model file.
 
@@ -65,9 +76,9 @@ class Bins:
     edges: Floats  #: (c, 9) interior edges, rising
     shares: Floats  #: (c, 10) of the reference records, those of a column add up to 1
     rows: int  #: N
-    _layouts: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(
+    _layouts: dict[int, _Layout] = field(
         init=False, repr=False, default_factory=dict
-    )  # of _merged: windows are nearly always of one size, and the layout costs more than the distance
+    )  # of _layout: windows are nearly always of one size, and the layout costs more than the distance
 
     def count(self, columns: Floats) -> Counts:
         """(c, 10) records of ``columns`` (c, n) in each bin; the counts of panes add up to their window's."""
@@ -94,7 +105,7 @@ class Bins:
 
     def statistic(self, counts: Counts) -> Floats:
         """(c,) the statistic of :meth:`distances` alone."""
-        n = int(counts[0].sum()) if len(counts) else 0
+        n = int(np.add.reduce(counts[0])) if len(counts) else 0
         return self._likelihood_ratio(counts, n) if n else np.zeros(len(counts))
 
     def thresholds(self, records: int, tail: float, *, known_truth: bool = False) -> Floats:
@@ -110,12 +121,13 @@ class Bins:
             A tail that is not a probability between 0 and 1.
         """
         _check_tail(tail)
-        place, last = self._merged(records)
+        layout = self._layout(records)
+        last = layout.last
         judged = int(np.count_nonzero(last))
         thresholds = np.full(len(last), np.inf)
         if not judged:
             return thresholds
-        smallest = float(self._joined(self.shares, place)[np.arange(BINS) <= last[:, None]].min())
+        smallest = float(layout.shares[np.arange(BINS) <= last[:, None]].min())
         tail /= 1.0 + (EXCESS_AT / (records * smallest)) ** 2
         for degrees in np.unique(last[last > 0]).tolist():
             unlucky = 0.0 if known_truth else chi_square_quantile(UNLUCKY_REFERENCES / judged, degrees)
@@ -123,14 +135,23 @@ class Bins:
             thresholds[last == degrees] = chi_square_quantile(tail / judged, degrees, noncentrality)
         return thresholds
 
-    def _merged(self, records: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """As :meth:`_merge`, kept."""
+    def _layout(self, records: int) -> _Layout:
+        """The layout at so many records, kept."""
         found = self._layouts.get(records)
         if found is None:
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
-            found = self._layouts[records] = self._merge(records)
+            found = self._layouts[records] = self._lay_out(max(1, records))
         return found
+
+    def _lay_out(self, records: int) -> _Layout:
+        place, last = self._merge(records)
+        cells = (place + BINS * np.arange(len(place))[:, None]).ravel()
+        shares = _joined(self.shares, cells)
+        real = np.where(shares > 0, shares, 1.0)
+        inverse = np.where(np.arange(BINS) <= last[:, None], 1.0 / real, 0.0).sum(axis=1)
+        williams = 1.0 + (inverse - 1.0) / (6.0 * records * np.maximum(last, 1))
+        return _Layout(cells, last, shares, records * real, np.where(last > 0, williams, np.inf))
 
     def _merge(self, records: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(c, 10) the judged bin that each bin joins at so many records, and (c,) the last of them.
@@ -138,7 +159,7 @@ class Bins:
         From the left, a bin is closed as soon as it and what is left over each expect enough records.
         """
         reference = np.rint(self.shares * self.rows)
-        enough = LEAST_EXPECTED * self.rows / min(max(records, 1), self.rows)
+        enough = LEAST_EXPECTED * self.rows / min(records, self.rows)
         left = self.rows - np.cumsum(reference, axis=1)
         place = np.zeros(reference.shape, dtype=np.int64)
         current = np.zeros(len(reference), dtype=np.int64)
@@ -151,21 +172,13 @@ class Bins:
             filled = np.where(closed, 0.0, filled)
         return place, current
 
-    @staticmethod
-    def _joined(values: NDArray[np.generic], place: NDArray[np.int64]) -> Floats:
-        """(c, 10) sums of ``values`` (c, 10) over the bins that join the same one."""
-        cells = (place + BINS * np.arange(len(place))[:, None]).ravel()
-        sums = np.bincount(cells, weights=values.ravel().astype(np.float64), minlength=place.size)
-        return sums.reshape(place.shape).astype(np.float64)
-
     def _likelihood_ratio(self, counts: Counts, n: int) -> Floats:
-        place, last = self._merged(n)
-        observed, share = self._joined(counts, place), self._joined(self.shares, place)
-        share = np.where(share > 0, share, 1.0)  # judged bins that are none hold no records either
-        g = 2.0 * (observed * np.log(np.where(observed > 0, observed, 1.0) / (n * share))).sum(axis=1)
-        bins = np.arange(BINS) <= last[:, None]
-        williams = 1.0 + (np.where(bins, 1.0 / share, 0.0).sum(axis=1) - 1.0) / (6.0 * n * np.maximum(last, 1))
-        statistic: Floats = np.where(last > 0, np.maximum(g, 0.0) / williams, 0.0)
+        layout = self._layout(n)
+        observed = _joined(counts, layout.cells)
+        terms = np.log(np.maximum(observed, 1.0) / layout.expected)  # counts are whole: only 0 is below 1
+        terms *= observed
+        g = 2.0 * np.add.reduce(terms, axis=1)
+        statistic: Floats = np.maximum(g, 0.0) / layout.divisor
         return statistic
 
     def _stability_index(self, counts: Counts, n: int) -> Floats:
@@ -175,6 +188,12 @@ class Bins:
         reference = (self.shares * self.rows + _SMOOTHING) / (self.rows + extra)
         index: Floats = np.where(real, (window - reference) * np.log(window / reference), 0.0).sum(axis=1)
         return index
+
+
+def _joined(values: NDArray[np.float64 | np.int64], cells: NDArray[np.int64]) -> Floats:
+    """(c, 10) sums of ``values`` (c, 10) over the bins that join the same one."""
+    sums: Floats = np.bincount(cells, values.ravel(), len(cells)).reshape(values.shape)
+    return sums
 
 
 def fit_bins(columns: Floats) -> Bins:

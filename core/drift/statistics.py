@@ -22,13 +22,14 @@ REFERENCE_VALUE = 0.25
 TICK = 2.0**-20
 _TICKS_A_UNIT = 1.0 / TICK
 _REFERENCE_TICKS = int(REFERENCE_VALUE / TICK)
+_SCALE_OF_ROW = np.array(SCALES, dtype=np.float64)[:, None]
 
 
 def cumulative(start: Floats, columns: Floats) -> Floats:
     """(c, n + 1): ``start`` (c,), whole ticks, then the running sums of ``columns`` (c, n) from there."""
     ticks = np.empty((columns.shape[0], columns.shape[1] + 1), dtype=np.int64)
     ticks[:, 0] = start * _TICKS_A_UNIT
-    ticks[:, 1:] = to_ticks(columns)
+    ticks[:, 1:] = _whole_ticks(columns)
     np.add.accumulate(ticks, axis=1, out=ticks)
     return from_ticks(ticks)
 
@@ -54,24 +55,26 @@ def sliding_likelihood_ratios(sums: Floats, n: int) -> Floats:
     0 at places without so many records behind them. Quicker than scale by scale: all columns are subtracted in one
     run over memory, from the end of each into the next one, and the differences across two columns are left out.
     """
+    if n == 1:  # see sliding_likelihood_ratio
+        return sliding_likelihood_ratios(sums, 2)[:, 1:]
     c, m = sums.shape
+    behind = m - n  # the first place has so many records behind it
+    missing = max(0, max(SCALES) - behind)
+    if missing:
+        sums = np.concatenate([np.zeros((c, missing)), sums], axis=1)
+    first = behind + missing
     flat = np.ascontiguousarray(sums).reshape(-1)
-    room = np.empty((c, m))
-    differences = room.reshape(-1)
-    ratios = np.zeros((len(SCALES), n))
+    now = flat[first:]
+    room = np.empty((c, first + n))
+    squares, asked = room.reshape(-1)[first:], room[:, first:]
+    ratios = np.empty((len(SCALES), n))
     for ratio, scale in zip(ratios, SCALES, strict=True):
-        end = m - scale
-        if end <= 0:
-            break
-        count = min(n, end)
-        squares = differences[: c * m - scale]
-        np.subtract(flat[scale:], flat[:-scale], out=squares)
-        np.multiply(squares, squares, out=squares)
-        if count > 1:
-            np.add.reduce(room[:, end - count : end], axis=0, out=ratio[n - count :])
-        else:  # see sliding_likelihood_ratio
-            ratio[-1] = np.add.reduce(np.repeat(room[:, end - 1 : end], 2, axis=1), axis=0)[0]
-    ratios /= np.array(SCALES)[:, None]
+        np.subtract(now, flat[first - scale : -scale], out=squares)
+        np.square(squares, out=squares)
+        np.add.reduce(asked, axis=0, out=ratio)
+        if missing:
+            ratio[: max(0, scale - behind)] = 0.0
+    ratios /= _SCALE_OF_ROW
     return ratios
 
 
@@ -103,9 +106,12 @@ def two_sided_cusum_ticks(height: NDArray[np.int64], ticks: NDArray[np.int64]) -
 
 def to_ticks(columns: Floats) -> NDArray[np.int64]:
     """The nearest whole numbers of ticks of numbers below 8.7e12; sums of them are exact in any order."""
-    scaled = columns * _TICKS_A_UNIT
-    np.rint(scaled, out=scaled)
-    return scaled.astype(np.int64)
+    return _whole_ticks(columns).astype(np.int64)
+
+
+def _whole_ticks(columns: Floats) -> Floats:
+    ticks = columns * _TICKS_A_UNIT
+    return np.rint(ticks, out=ticks)
 
 
 def from_ticks(ticks: NDArray[np.int64]) -> Floats:

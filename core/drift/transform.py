@@ -82,20 +82,19 @@ class Transform:
     def from_innovations(self, standardised: Floats, e: Floats) -> Columns:
         """Columns of records whose innovations ``e`` (v + 1, n) are known, the probability's last."""
         n = e.shape[1]
-        blocks = _blocks(e[:-1])
-        whitened = np.matmul(self.whitening, blocks)
+        whitened = np.matmul(self.whitening, _blocks(e[:-1]))
         norm = np.sqrt(np.add.reduce(whitened * whitened, axis=1, keepdims=True))
-        whitened *= np.minimum(1.0, self.clip / np.maximum(norm, self.clip))
+        whitened *= self.clip / np.maximum(norm, self.clip)
         whitened -= self.centre[:, None]
         adjusted = np.matmul(self.adjusting, whitened)
-        np.clip(blocks, -FEATURE_CLIP, FEATURE_CLIP, out=blocks)
-        blocks -= self.feature_mean[:, None]
-        blocks /= self.feature_scale[:, None]
+        feature = np.clip(e[:-1], -FEATURE_CLIP, FEATURE_CLIP)
+        feature -= self.feature_mean[:, None]
+        feature /= self.feature_scale[:, None]
         radius = (np.minimum(norm, self.radius_clip) - self.radius_mean) / self.radius_scale
         return Columns(
             standardised,
             _columns(whitened, n),
-            _columns(blocks, n),
+            feature,
             _columns(adjusted, n),
             e[-1:],
             _columns(radius, n),
@@ -104,9 +103,10 @@ class Transform:
     def standardised(self, x: Floats, probability: Floats) -> Floats:
         """(v + 1, n) distances of rows (n, d) and probabilities (n,) from their training means in training SD."""
         z = np.empty((len(self.index) + 1, len(x)))
+        features = z[:-1]
         with np.errstate(over="ignore"):
-            np.subtract(x.T[self.index], self.mean[:, None], out=z[:-1])
-            z[:-1] /= self.standard_deviation[:, None]
+            np.subtract(x.T[self.index], self.mean[:, None], out=features)
+            features /= self.standard_deviation[:, None]
         z[-1] = (probability - self.probability_mean) * self.probability_factor
         return np.clip(z, -LARGEST_Z, LARGEST_Z, out=z)
 

@@ -27,7 +27,7 @@ class Distribution:
     name = NAME
 
     def __init__(self, d: int, reference: DriftReference, tail: PaneTail) -> None:
-        self._d, self._index = d, reference.transform.index
+        self._blameless, self._index = np.zeros(d), reference.transform.index
         self._bins, self._tail = reference.bins, tail
         self._known_truth = reference.known_truth
         self._thresholds = lru_cache(_SIZES)(self._at)
@@ -38,17 +38,17 @@ class Distribution:
         statistics = self._bins.statistic(window.counts)
         thresholds, calm_thresholds = self._thresholds(n, window.pane.n)
         ratios = statistics / thresholds
-        blame = np.zeros(self._d)
-        blame[self._index] = ratios[: len(self._index)]
         column = int(ratios.argmax())
-        if not np.isfinite(thresholds[column]):  # too few records for any bin: nothing is judged
-            return PaneVerdict(Reading(NAME, 0.0, 1.0, False, True), None, blame)
         statistic, threshold = float(statistics[column]), float(thresholds[column])
+        if threshold == np.inf:  # too few records for any bin: nothing is judged
+            return PaneVerdict(Reading(NAME, 0.0, 1.0, False, True), None, self._blameless)
         alarmed = window.enough and statistic >= threshold
         calm = bool((statistics < calm_thresholds).all())
         reading = Reading(NAME, statistic, threshold, alarmed, calm)
         if not alarmed:
-            return PaneVerdict(reading, None, blame)
+            return PaneVerdict(reading, None, self._blameless)
+        blame = np.zeros(len(self._blameless))
+        blame[self._index] = ratios[: len(self._index)]
         features = len(self._index)
         channel = FEATURE if column < features else (PROBABILITY, RADIUS)[column - features]
         return PaneVerdict(

@@ -34,23 +34,26 @@ class Headline:
 
     def __init__(self, profile: TrainingProfile, reference: DriftReference, tail: PaneTail) -> None:
         self._profile, self._transform, self._tail = profile, reference.transform, tail
+        self._blameless = np.zeros(len(profile.features))
         self._known_truth = reference.known_truth
         self._thresholds = lru_cache(_SIZES)(self._at)
         self._wider = float(np.sqrt(reference.dependence))
 
     def judge(self, window: Window) -> PaneVerdict:
         """See :class:`monitor.detectors.base.PaneDetector`."""
-        z = window.means[:-1]
-        blame = np.zeros(len(self._profile.features))
-        blame[self._transform.index] = np.abs(z)
+        size = np.abs(window.means[:-1])
         n = window.n
         if not n:
-            return PaneVerdict(Reading(NAME, 0.0, self._thresholds(1, 1)[0], False, True), None, blame)
-        score = float(np.abs(z).mean())
+            return PaneVerdict(Reading(NAME, 0.0, self._thresholds(1, 1)[0], False, True), None, self._blameless)
+        score = float(np.add.reduce(size) / len(size))
         threshold, calm_threshold = self._thresholds(n, window.pane.n)
         alarmed = window.enough and score >= threshold
         reading = Reading(NAME, score, threshold, alarmed, score < calm_threshold)
-        alarm = Alarm(NAME, NAME, score, threshold, self._back(window), records=n) if alarmed else None
+        if not alarmed:
+            return PaneVerdict(reading, None, self._blameless)
+        blame = np.zeros(len(self._blameless))
+        blame[self._transform.index] = size
+        alarm = Alarm(NAME, NAME, score, threshold, self._back(window), records=n)
         return PaneVerdict(reading, alarm, blame)
 
     def state(self) -> DetectorState:

@@ -46,7 +46,7 @@ class MeanShift:
         first, peaks = n, np.zeros(len(SCALES))
         if unjudged < n:
             ratios = sliding_likelihood_ratios(sums, n - unjudged)
-            peaks = ratios.max(axis=1)
+            peaks = np.maximum.reduce(ratios, axis=1)
             if (peaks >= self._thresholds).any():
                 first = unjudged + int((ratios >= self._thresholds[:, None]).any(axis=0).argmax())
         self._examined = _Examined(sums, peaks, first < n)
@@ -62,7 +62,7 @@ class MeanShift:
 
     def begin_pane(self) -> None:
         """See :class:`monitor.detectors.base.RecordDetector`."""
-        self._peaks = np.zeros(len(SCALES))
+        self._peaks.fill(0.0)
 
     def restart(self) -> None:
         """See :class:`monitor.detectors.base.RecordDetector`."""

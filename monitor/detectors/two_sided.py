@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -72,6 +73,9 @@ class TwoSided:
             for channel in detector.channels
             for column in range(channel.width)
         ]
+        widths = [sum(channel.width for channel in detector.channels) for detector in watched]
+        self._columns = [slice(*pair) for pair in pairwise(accumulate(widths, initial=0))]  # of each detector
+        self._begins = np.array([columns.start for columns in self._columns])
         self._thresholds = np.array([channel.threshold for _, channel, _ in self._owners])
         self._calm = np.array([channel.calm for _, channel, _ in self._owners])
         self._ticks = np.ceil(self._thresholds / TICK).astype(np.int64)  # the same thresholds
@@ -87,10 +91,10 @@ class TwoSided:
         selected = [part for detector in self._watched for part in detector.select(columns)]
         heights = two_sided_cusum_ticks(self._height, to_ticks(np.concatenate(selected)))
         n: int = heights.shape[2]
-        judged = heights[:, :, unjudged:]
-        first, peaks = n, np.zeros_like(self._peaks)
+        first, peaks = n, self._peaks  # which stay where nothing is judged
         if unjudged < n:
-            peaks = judged.max(axis=2)
+            judged = heights[:, :, unjudged:]
+            peaks = np.maximum.reduce(judged, axis=2)
             if (peaks >= self._ticks).any():
                 first = unjudged + int((judged >= self._ticks[:, None]).any(axis=(0, 1)).argmax())
         self._examined = _Examined(heights, peaks, first < n)
@@ -106,7 +110,7 @@ class TwoSided:
 
     def begin_pane(self) -> None:
         """See :class:`monitor.detectors.base.RecordDetector`."""
-        self._peaks = np.zeros_like(self._peaks)
+        self._peaks.fill(0)
 
     def restart(self) -> None:
         """See :class:`monitor.detectors.base.RecordDetector`."""
@@ -116,17 +120,14 @@ class TwoSided:
 
     def readings(self) -> list[Reading]:
         """See :class:`monitor.detectors.base.RecordDetector`."""
-        peaks = from_ticks(self._peaks.max(axis=0))
+        peaks = from_ticks(np.maximum.reduce(self._peaks, axis=0))
         ratios = peaks / self._thresholds
-        calm = peaks < self._calm
-        readings, begin = [], 0
-        for detector in self._watched:
-            end = begin + sum(channel.width for channel in detector.channels)
-            column = begin + int(ratios[begin:end].argmax())
+        calm = np.logical_and.reduceat(peaks < self._calm, self._begins).tolist()
+        readings = []
+        for detector, columns, quiet in zip(self._watched, self._columns, calm, strict=True):
+            column = columns.start + int(ratios[columns].argmax())
             statistic, threshold = float(peaks[column]), float(self._thresholds[column])
-            quiet = bool(calm[begin:end].all())
             readings.append(Reading(detector.name, statistic, threshold, statistic >= threshold, quiet))
-            begin = end
         return readings
 
     def alarm(self) -> Alarm | None:
@@ -170,10 +171,14 @@ def _since_zero(heights: Ticks, since: NDArray[np.int64]) -> NDArray[np.int64]:
     """(2, c) records since each CUSUM was last 0, of ``heights`` (2, c, n) and of what it was before them."""
     n: int = heights.shape[2]
     near = min(n, _NEAR_RECORDS)
-    zero: NDArray[np.bool_] = heights[:, :, n - near :] == 0
-    found = zero.any(axis=2)
+    nearest, found = _nearest_zero(heights[:, :, n - near :])
     if near < n and not found.all():
-        zero = heights == 0
-        found = zero.any(axis=2)
-    nearest: NDArray[np.int64] = zero[:, :, ::-1].argmax(axis=2)
+        nearest, found = _nearest_zero(heights)
     return np.where(found, nearest, since + n)
+
+
+def _nearest_zero(heights: Ticks) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(2, c) records after the last 0 of each CUSUM, of ``heights`` (2, c, n), and whether there was one."""
+    zero = np.equal(heights[:, :, ::-1], 0, order="C")
+    nearest: NDArray[np.int64] = zero.argmax(axis=2)
+    return nearest, zero[:, :, 0] | (nearest > 0)
