@@ -30,6 +30,7 @@ from streamgauge.demo.pusher import BLOCK_ROWS, RATE
 from streamgauge.demo.stage import Pass, Stage, set_stage
 from streamgauge.demo.story import WINDOW_RECORDS
 from trainer.dataset import LabelledRows
+from trainer.drift_reference import rows_before
 from trainer.fit import fit
 from trainer.retraining import retrain
 from trainer.solvers.newton import Newton
@@ -100,11 +101,13 @@ def _labelled(stage: Stage, made: Pass, windows: list[ClosedWindow], event: Retr
     behind = (entry_ms > since.ms) | ((entry_ms == since.ms) & (numbers >= since.row))
     rows = np.array([row_of.get(record_id, -1) for record_id in ids])
     chosen = np.flatnonzero(behind & (rows >= 0) & ~stage.held_out[rows])
+    x = np.concatenate([block.x for block in blocks])  # of every record
     return LabelledRows(
-        np.concatenate([block.x for block in blocks])[chosen],
+        x[chosen],
         stage.table.y[rows[chosen]],
         [ids[place] for place in chosen],
         positions[chosen],
+        rows_before(x, chosen),
         rows_seen=int(behind.sum()),
     )
 

@@ -44,11 +44,13 @@ class DataError(UsageError):
 class ReferenceDrifts(DataError):
     """Training rows that change in their own course, so that nothing can be judged against them.
 
-    ``before`` and ``after`` are the numbers of the rows before the change and from it on.
+    ``finding`` is the part of the message that says what was found, without what to do. ``before`` and ``after``
+    are the numbers of the rows before the change and from it on.
     """
 
-    def __init__(self, message: str, before: Sequence[int], after: Sequence[int]) -> None:
-        super().__init__(message)
+    def __init__(self, finding: str, advice: str, before: Sequence[int], after: Sequence[int]) -> None:
+        super().__init__(f"{finding}; {advice}")
+        self.finding = finding
         self.before = before
         self.after = after
 

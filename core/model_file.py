@@ -29,7 +29,7 @@ from core.profile import TrainingProfile
 from core.schema import Schema
 
 #: Version of the file's layout; a reader refuses any other.
-FORMAT = 2
+FORMAT = 3
 #: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
 MAX_BYTES = 64 * 1024 * 1024
 #: Its members are listed in less than a kilobyte.
@@ -152,7 +152,12 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
         concept = concept_reference_of(arrays["concept"])
     except SchemaError as error:
         raise ModelFileError(f"the model file contradicts itself: {error}") from error
-    loaded = ModelFile(model, _profile(header, arrays), _drift(header, arrays), concept)
+    profile, drift = _profile(header, arrays), _drift(header, arrays)
+    if not np.array_equal(drift.transform.index, np.flatnonzero(profile.varies)):
+        raise ModelFileError(
+            "the model file's drift reference is of other features than vary; fit the model again"
+        )
+    loaded = ModelFile(model, profile, drift, concept)
     loaded.__dict__["encoded"] = data
     return loaded
 

@@ -14,6 +14,8 @@ from core.model import Floats
 
 #: Bytes of rows in one samples entry.
 MAX_ENTRY_BYTES = 512 * 1024
+#: Number of a record whose number among the records is not known.
+UNNUMBERED = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,23 +28,30 @@ class SampleBlock:
     y: Floats  #: (n,) 0, 1 or nan where the record brought no label
     ids: list[bytes]
     positions: NDArray[np.int64]  #: (n, 4): entry id as ms and seq, row, partition
+    #: (n,) usable records before each in merged order, so that number k + 1 came next to number k
+    records: NDArray[np.int64]
 
     def encode(self) -> Iterator[list[bytes]]:
         """Fields of one or more entries, none larger than :data:`MAX_ENTRY_BYTES`."""
-        rows = max(1, MAX_ENTRY_BYTES // (8 * (self.x.shape[1] + 5) + 40))
+        rows = max(1, MAX_ENTRY_BYTES // (8 * (self.x.shape[1] + 6) + 40))
         for start in range(0, len(self.x), rows):
             part = slice(start, start + rows)
             fields = [b"_v", WIRE_VERSION, b"window", b"%d" % self.window, b"_n", b"%d" % len(self.x[part])]
             fields += [b"_schema", self.schema.encode(), b"_x", self.x[part].astype("<f8").tobytes()]
             fields += [b"_y", self.y[part].astype("<f8").tobytes(), b"_ids", b"\n".join(self.ids[part])]
             fields += [b"_positions", self.positions[part].astype("<i8").tobytes()]
+            fields += [b"_records", self.records[part].astype("<i8").tobytes()]
             yield fields
 
 
 def decode_sample_block(entry: Entry) -> SampleBlock:
-    """Read one entry of the samples stream. Raises KeyError or ValueError for what the monitor did not write."""
+    """Read one entry of the samples stream. Raises KeyError or ValueError for what the monitor did not write.
+
+    Rows of entries without numbers, as monitors wrote them before there were any, are :data:`UNNUMBERED`.
+    """
     fields = field_map(entry.fields)
     count = int(fields[b"_n"])
+    records = fields.get(b"_records")
     return SampleBlock(
         int(fields[b"window"]),
         fields[b"_schema"].decode(),
@@ -50,6 +59,7 @@ def decode_sample_block(entry: Entry) -> SampleBlock:
         np.frombuffer(fields[b"_y"], "<f8"),
         fields[b"_ids"].split(b"\n"),
         np.frombuffer(fields[b"_positions"], "<i8").reshape(count, 4),
+        np.full(count, UNNUMBERED) if records is None else np.frombuffer(records, "<i8").reshape(count),
     )
 
 

@@ -20,8 +20,8 @@ from monitor.trail import Run
 MAX_ROWS = 100_000
 #: Bytes of the held rows in the samples stream at most, half of what that keeps: a restart reads them from there.
 MAX_SAMPLE_BYTES = 128 * 1024 * 1024
-#: About what a row takes there beside its features: label, position and id.
-_BESIDE_BYTES = 80
+#: About what a row takes there beside its features: label, position, number and id.
+_BESIDE_BYTES = 88
 #: Rows that the arrays have room for at first; they grow by a quarter.
 _ROOM = 1024
 

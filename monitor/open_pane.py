@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.entry import EntryId
 from core.sample_block import SampleBlock
@@ -22,6 +23,7 @@ class OpenPane:
         self.at_alarm: Trail | None = None  #: the trail as it stood with the record at which a detector alarmed
         self.at_label: int | None = None  #: records of the trail when the label came at which theirs alarmed
         self._samples: list[SampledRows] = []
+        self._sampled_records: list[NDArray[np.int64]] = []  # their numbers in merged order
 
     @property
     def is_empty(self) -> bool:
@@ -47,10 +49,11 @@ class OpenPane:
             newest.entry,
         )
 
-    def keep(self, rows: SampledRows) -> None:
-        """Rows for training."""
+    def keep(self, rows: SampledRows, run_begin: int) -> None:
+        """Rows for training, of a run of which row r is record number ``run_begin + r`` in merged order."""
         if rows.ids:
             self._samples.append(rows)
+            self._sampled_records.append(run_begin + np.array(rows.rows, dtype=np.int64))
 
     def leave(self, entry_ms: int, unusable: Unusable) -> None:
         """It holds an entry, or a part of it, of which some records could not be used."""
@@ -74,4 +77,5 @@ class OpenPane:
             np.concatenate([part.y for part in parts]),
             [record_id for part in parts for record_id in part.ids],
             np.concatenate([part.positions for part in parts]),
+            np.concatenate(self._sampled_records),
         )

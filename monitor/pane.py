@@ -26,6 +26,9 @@ Counts = NDArray[np.int64]
 _MARKS = 16
 #: ... which are at least so many records apart: a mean over fewer says little.
 _LEAST_APART = 32
+#: A value that differs from the only one of training by less than this share of it is the same but for rounding:
+#: far more than what ``core.profile.CONSTANT_TOLERANCE`` leaves among the training rows themselves.
+DEPARTURE_TOLERANCE = 1e-9
 
 
 class PaneSums(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class PaneAccumulator:
         self._bins = bins
         self._constant = np.flatnonzero(~profile.varies)
         self._values = profile.mean[self._constant]
+        self._tolerance = DEPARTURE_TOLERANCE * np.abs(self._values)
         self._width = len(profile.features) - len(self._constant)
         self.apart = max(_LEAST_APART, -(-slide // _MARKS))  #: records between two marks
         self._begin()
@@ -127,7 +131,7 @@ class PaneAccumulator:
         if first < len(x):
             self._marks.append(ticks[:-1, first :: self.apart].T.copy())
         if len(self._constant):
-            self._changed += (x[:, self._constant] != self._values).sum(axis=0)
+            self._changed += (np.abs(x[:, self._constant] - self._values) > self._tolerance).sum(axis=0)
         self._counts += self._bins.count(np.concatenate([columns.feature, columns.probability, columns.radius]))
         self.n += len(x)
 

@@ -182,7 +182,7 @@ class WindowEngine:
             rows = None if rows is None else rows.before(reached)
             cut = self._watch.take(rows, run.labels(at, label_end), stop=True)
         if rows is not None:
-            pane.keep(rows.before(reached))
+            pane.keep(rows.before(reached), shown - at.row)
         if cut is not None:
             pane.at_label = shown + cut.row - at.row
         end = at._replace(row=reached)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +50,16 @@ class LabelledRows:
     y: Labels  #: (n,) 0 or 1
     ids: list[bytes]
     positions: Positions  #: (n, 4): entry id as ms and seq, row, partition
+    before: Floats  #: (n, d) the record just before each, labelled or not; nan where it was not sampled
     rows_seen: int  #: rows from the same point on, labelled or not
 
     def tail(self, first: int) -> LabelledRows:
         """The rows from number ``first`` on; how many were seen is told as if the same share had labels."""
         kept = slice(first, None)
         seen = round(self.rows_seen * len(self.y[kept]) / max(1, len(self.y)))
-        return LabelledRows(self.x[kept], self.y[kept], self.ids[kept], self.positions[kept], seen)
+        return LabelledRows(
+            self.x[kept], self.y[kept], self.ids[kept], self.positions[kept], self.before[kept], seen
+        )
 
     @property
     def coverage(self) -> float:
@@ -79,6 +83,28 @@ class _Chunk:
         for column, value in ((partition, start.partition), (seq, start.seq), (ms, start.ms)):
             after = (column > value) | ((column == value) & after)
         return after
+
+    def before(self, rows: NDArray[np.intp], previous: _Chunk | None) -> Floats:
+        """(k, d) the record just before each of k rows, of which the first may be in the chunk before."""
+        x, records = self.block.x, self.block.records
+        found = np.full((len(rows), x.shape[1]), np.nan)
+        follows = np.zeros(len(records), dtype=np.bool_)
+        follows[1:] = records[1:] - records[:-1] == 1
+        follows &= records > 0  # the first record has none before it, and others are not numbered
+        here = follows[rows]
+        found[here] = x[rows[here] - 1]
+        if previous is not None and previous.usable:
+            follows[0] = records[0] > 0 and previous.block.records[-1] == records[0] - 1
+            found[follows[rows] & (rows == 0)] = previous.block.x[-1]
+        return found
+
+
+class _Part(NamedTuple):
+    """Rows that are asked for."""
+
+    chunk: _Chunk
+    rows: NDArray[np.intp]  #: (k,) ascending
+    previous: _Chunk | None  #: the chunk before
 
 
 @dataclass(slots=True, eq=False)
@@ -129,29 +155,27 @@ class Dataset:
     def labelled(self, since: RecordPlace | None = None) -> LabelledRows:
         """The labelled rows from the record ``since`` on (None: all), in stream order, each row once."""
         seen = 0
-        parts: list[tuple[_Chunk, NDArray[np.intp]]] = []
+        parts: list[_Part] = []
+        previous = None
         for chunk in self._chunks:
             if chunk.usable:
                 wanted = chunk.since(since or _FIRST)
                 seen += int(wanted.sum())
-                parts.append((chunk, np.flatnonzero(wanted & ~np.isnan(chunk.y))))
-        x = np.concatenate([np.empty((0, self.schema.width)), *(chunk.block.x[rows] for chunk, rows in parts)])
-        y = np.concatenate([np.empty(0), *(chunk.y[rows] for chunk, rows in parts)])
+                parts.append(_Part(chunk, np.flatnonzero(wanted & ~np.isnan(chunk.y)), previous))
+            previous = chunk
+        y = np.concatenate([np.empty(0), *(part.chunk.y[part.rows] for part in parts)])
         positions = np.concatenate(
-            [np.empty((0, 4), np.int64), *(chunk.block.positions[rows] for chunk, rows in parts)]
+            [np.empty((0, 4), np.int64), *(part.chunk.block.positions[part.rows] for part in parts)]
         )
-        ids = [chunk.block.ids[row] for chunk, rows in parts for row in rows]
+        ids = [part.chunk.block.ids[row] for part in parts for row in part.rows]
         order = np.lexsort((positions[:, 2], positions[:, 3], positions[:, 1], positions[:, 0]))
         positions = positions[order]
         # a monitor that lost its state samples a row again
         first = np.append(True, (positions[1:] != positions[:-1]).any(axis=1))[: len(order)]
         order = order[first]
+        x, before = _values(parts, order, self.schema.width)
         return LabelledRows(
-            np.ascontiguousarray(x[order]),
-            y[order].astype(np.uint8),
-            [ids[row] for row in order],
-            positions[first],
-            seen,
+            x, y[order].astype(np.uint8), [ids[row] for row in order], positions[first], before, seen
         )
 
     def labelled_count(self, since: RecordPlace | None = None) -> int:
@@ -247,6 +271,24 @@ class StreamCursor:
                 yield entry
             if len(entries) < count:
                 return
+
+
+def _values(parts: list[_Part], order: NDArray[np.intp], width: int) -> tuple[Floats, Floats]:
+    """(n, d) values of rows and of the records before them; ``order`` (n,) are row numbers over all parts.
+
+    Nothing is held twice on the way: rows may be wide.
+    """
+    x, before = np.empty((len(order), width)), np.empty((len(order), width))
+    place = np.full(sum(len(part.rows) for part in parts), -1)
+    place[order] = np.arange(len(order))
+    start = 0
+    for part in parts:
+        places = place[start : start + len(part.rows)]
+        start += len(part.rows)
+        asked = places >= 0
+        x[places[asked]] = part.chunk.block.x[part.rows[asked]]
+        before[places[asked]] = part.chunk.before(part.rows[asked], part.previous)
+    return x, before
 
 
 def _join(known: _Known) -> None:

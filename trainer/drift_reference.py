@@ -25,16 +25,23 @@ def drift_reference(
     x: Floats,
     y: Labels,
     order: Rows | None,
+    before: Floats | None,
     seed: int,
     blocks: int | None = None,
 ) -> DriftReference:
     """Calibrate the detectors to training rows ``x`` (N, d) with classes ``y`` (N,).
+
+    How far rows depend on each other is told by each row and the record before it in time, whatever that one is:
+    held out, or without a label. The rows in their own order are no neighbours where other records came between.
 
     Parameters
     ----------
     order
         (N,) ascending numbers of the rows in their original order, of which some may be missing; None where their
         order means nothing: they count as independent then, and as of one kind.
+    before
+        (N, d) the record just before each row, nan where it is not known; None where no order is. See
+        :func:`rows_before`.
     blocks
         Blocks of simulation, see :func:`core.drift.calibration.calibrate`.
 
@@ -45,29 +52,41 @@ def drift_reference(
     """
     rows = ReferenceRows(x, model.score(x).probability, np.flatnonzero(profile.varies))
     if order is not None:
-        rows = _in_order(rows, y, order)
+        rows = _in_order(rows, model, y, before)
         _check_homogeneity(rows, profile, y, order)
     return fit_reference(rows, seed, blocks=blocks)
 
 
-def _in_order(rows: ReferenceRows, y: Labels, order: Rows) -> ReferenceRows:
-    """The rows with what their order says of their dependence; rows stored by class are in no order of time."""
-    if is_grouped_by_class(y):
+def rows_before(x: Floats, rows: Rows) -> Floats:
+    """(n, d) the row just before each of ``rows`` (n,) among all rows ``x`` (N, d); nan for the very first."""
+    before: Floats = x[rows - 1].astype(np.float64)
+    before[rows == 0] = np.nan
+    return before
+
+
+def watched_before(model: LogisticModel, index: NDArray[np.int64], before: Floats) -> Floats:
+    """(n, v + 1) what is watched of raw records ``before`` (n, d), as :class:`ReferenceRows` wants it."""
+    watched = np.full((len(before), len(index) + 1), np.nan)
+    known = ~np.isnan(before).any(axis=1)
+    watched[known, :-1] = before[known][:, index]
+    watched[known, -1] = model.score(before[known]).probability
+    return watched
+
+
+def _in_order(rows: ReferenceRows, model: LogisticModel, y: Labels, before: Floats | None) -> ReferenceRows:
+    """The rows with what is known of their dependence; rows stored by class are in no order of time."""
+    if before is None or is_grouped_by_class(y):
         return rows
-    watched = np.column_stack([rows.x[:, rows.index], rows.probability])
-    found = estimate_autocorrelation(watched, order.astype(np.int64), y)
+    watched = watched_before(model, rows.index, before)
+    found = estimate_autocorrelation(rows.values, watched)
     if not found.autocorrelated:
         return rows
-    number = np.arange(len(order), dtype=np.int64)
-    preceding: NDArray[np.int64] = np.where(np.diff(order, prepend=order[0]) == 1, number - 1, -1)
-    return ReferenceRows(rows.x, rows.probability, rows.index, found.coefficients, preceding)
+    return ReferenceRows(rows.x, rows.probability, rows.index, found.coefficients, watched)
 
 
 def _check_homogeneity(rows: ReferenceRows, profile: TrainingProfile, y: Labels, order: Rows) -> None:
     transform, _ = rows.fit(hold_out=False)
-    used = np.arange(len(order))
-    if rows.dependent and rows.preceding is not None:
-        used = np.flatnonzero(rows.preceding >= 0)
+    used = np.flatnonzero(rows.known) if rows.dependent else np.arange(len(order))
     columns = rows.columns(transform)
     found = examine_homogeneity(columns.whitened, y[used])
     if not found.drifts:
@@ -80,7 +99,8 @@ def _check_homogeneity(rows: ReferenceRows, profile: TrainingProfile, y: Labels,
     raise ReferenceDrifts(
         f"the training rows drift themselves: from row {order[used[found.split]] + 1} on {shift.feature} is "
         f"{abs(shift.deviations):.2f} standard deviations {'higher' if shift.deviations > 0 else 'lower'} than "
-        "before; give rows of one kind, or say --unordered where their order means nothing",
+        "before",
+        "give rows of one kind, or say --unordered where their order means nothing",
         order[used[found.before]].tolist(),
         order[used[found.after]].tolist(),
     )

@@ -13,7 +13,7 @@ from core.miniflow import MODEL_ARTIFACT, MiniFlow, Parameter
 from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import TrainingProfile, profile_rows
-from trainer.drift_reference import drift_reference
+from trainer.drift_reference import drift_reference, rows_before
 from trainer.evaluation import Evaluation, evaluate
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
 from trainer.loss import reported_probability
@@ -21,7 +21,7 @@ from trainer.model_card import MODEL_CARD_ARTIFACT, ModelCard, constant_features
 from trainer.profile_document import PROFILE_ARTIFACT, profile_document
 from trainer.solvers.base import Problem, Solution, Solver
 from trainer.solvers.newton import Newton
-from trainer.split import Split, stratified_split
+from trainer.split import Rows, Split, stratified_split
 from trainer.table import Labels, Table
 
 #: The solver of a run that names none: L2 with C = 1, because it arrives on collinear features.
@@ -96,13 +96,23 @@ def fit(
     solver: Solver = DEFAULT_SOLVER,
     split: Split | None = None,
     ordered: bool = True,
+    before: Floats | None = None,
     blocks: int | None = None,
 ) -> FittedModel:
     """Train on one part of ``table`` and judge on the other; equal arguments give equal bytes.
 
     Without ``split``, a stratified fifth is held out by ``seed``. Scaler, profile and drift reference see the
-    training rows alone. Their order counts, as that of time, unless ``ordered`` is False; ``blocks`` is as in
-    :func:`trainer.drift_reference.drift_reference`.
+    training rows alone, but for what is told of each by the record before it.
+
+    Parameters
+    ----------
+    ordered
+        Whether the order of the rows counts, as that of time.
+    before
+        (n, d) the record just before each row of ``table`` in time, nan where it is not known. None: of ordered
+        rows, the row before each in the table.
+    blocks
+        As in :func:`trainer.drift_reference.drift_reference`.
 
     Raises
     ------
@@ -126,7 +136,9 @@ def fit(
     problem = Problem(profile.standardise(x), y, profile.standardise(holdout.x), holdout.y)
     solution = solver.solve(problem, seed)
     model = _model(table, profile, solution)
-    reference = drift_reference(model, profile, x, y, split.train if ordered else None, seed, blocks)
+    order = split.train if ordered else None
+    predecessors = _predecessors(table, split.train, before) if ordered else None
+    reference = drift_reference(model, profile, x, y, order, predecessors, seed, blocks)
     concept = fit_concept_reference(model.score(holdout.x).logit, holdout.y)
     return FittedModel(
         file=ModelFile(model, profile, reference, concept),
@@ -201,6 +213,16 @@ def _model(table: Table, profile: TrainingProfile, solution: Solution) -> Logist
     # a constant column tells nothing of its weight; zero keeps a solver's random start out of the model
     coefficients = np.where(profile.varies, solution.coefficients, 0.0)
     return LogisticModel(table.schema, coefficients, solution.intercept, profile.mean, profile.standard_deviation)
+
+
+def _predecessors(table: Table, rows: Rows, before: Floats | None) -> Floats:
+    """(n, d) the record before each of ``rows`` (n,) of a table; nan too where it could not be a row itself."""
+    if before is None:
+        return rows_before(table.x, rows)
+    found = before[rows]
+    with np.errstate(invalid="ignore"):
+        found[~(np.abs(found) <= MAX_MAGNITUDE).all(axis=1)] = np.nan
+    return found
 
 
 def _check_values(table: Table) -> None:

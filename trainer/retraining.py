@@ -112,7 +112,7 @@ def retrain(
             )
     table = Table(schema.features, rows.x, rows.y, schema.classes)
     try:
-        fitted = fit(table, seed=seed, solver=solver, split=split)
+        fitted = fit(table, seed=seed, solver=solver, split=split, before=rows.before)
     except ReferenceDrifts as error:
         return _with_settled_rows(
             error,
@@ -154,9 +154,8 @@ def _with_settled_rows(
     first = min(error.after)
     enough = len(rows.y) - first >= max(min_labelled_rows, 2)
     if not enough or max(error.before) > first:  # rows stored by class have a change in one of them
-        return Retraining(
-            "refused", f"{str(error).split(';')[0].capitalize()}; a later attempt will have more rows."
-        )
+        finding = error.finding[0].upper() + error.finding[1:]
+        return Retraining("refused", f"{finding}; a later attempt will have more rows.")
     return retrain(
         event,
         rows.tail(first),

@@ -138,7 +138,8 @@ def samples(draw: st.DrawFn, schema: Schema) -> Fields:
     fields = [b"_v", b"1", b"window", b"1", b"_n", b"%d" % count, b"_schema", schema.fingerprint.encode()]
     fields += [b"_x", x.tobytes(), b"_y", y.astype("<f8").tobytes()]
     fields += [b"_ids", b"\n".join(draw(st.lists(st.binary(max_size=5), min_size=count, max_size=count)))]
-    return [*fields, b"_positions", positions.tobytes()]
+    records = np.array(draw(st.lists(st.sampled_from((-(2**63), -1, 0, 1, 2)), min_size=count, max_size=count)))
+    return [*fields, b"_positions", positions.tobytes(), b"_records", records.astype("<i8").tobytes()]
 
 
 def labels() -> st.SearchStrategy[Fields]:

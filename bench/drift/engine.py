@@ -86,9 +86,10 @@ def build_watcher(
     index = np.flatnonzero(profile.varies)
     rows = ReferenceRows(reference, probability, index)
     if ordered:
-        found = estimate_autocorrelation(np.column_stack([reference[:, index], probability]))
+        before = np.vstack([np.full(rows.values.shape[1], np.nan), rows.values[:-1]])
+        found = estimate_autocorrelation(rows.values, before)
         if found.autocorrelated:
-            rows = ReferenceRows(reference, probability, index, found.coefficients, np.arange(len(reference)) - 1)
+            rows = ReferenceRows(reference, probability, index, found.coefficients, before)
     return EngineWatcher(profile, fit_reference(rows, seed, known_truth=known_truth), model, budget)
 
 

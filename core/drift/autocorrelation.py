@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.drift.homogeneity import is_grouped_by_class
 from core.model import Floats
 
 #: Chance that rows without autocorrelation are taken to have it, over all features together.
@@ -23,7 +21,7 @@ LEVEL = 0.01
 LARGEST = 0.99
 #: Values beyond so many robust SD count as that far: one giant value would otherwise hide the rest.
 WINSORISED_AT = 4.0
-#: Fewer adjacent rows tell nothing: a coefficient below .6 could not be told from chance.
+#: Fewer pairs tell nothing: a coefficient below .6 could not be told from chance.
 LEAST_PAIRS = 30
 #: A column decides only where its kurtosis is at most so many times sqrt(pairs): of a column that is 1 in three
 #: rows of 720, two may lie side by side by chance, which looks like a coefficient of .3.
@@ -37,17 +35,10 @@ class Autocorrelation:
 
     coefficients: Floats  #: (d,) from 0 to ``LARGEST``; all 0 where the rows are taken to be independent
     autocorrelated: bool  #: the joint decision
-    pairs: int  #: rows whose predecessor in time is among the rows
-
-    def effective_rows(self, rows: int) -> Floats:
-        """(d,) N (1 - r) / (1 + r) independent rows tell as much about a mean (Bayley and Hammersley 1946)."""
-        effective: Floats = rows * (1.0 - self.coefficients) / (1.0 + self.coefficients)
-        return effective
+    pairs: int  #: rows whose predecessor in time is known
 
 
-def estimate_autocorrelation(
-    x: Floats, order: NDArray[np.int64] | None = None, labels: NDArray[np.generic] | None = None
-) -> Autocorrelation:
+def estimate_autocorrelation(x: Floats, before: Floats) -> Autocorrelation:
     """Lag-1 autocorrelation of reference rows.
 
     The largest and the mean coefficient are tested, one-sided and at half the level each, so that much in one
@@ -61,44 +52,51 @@ def estimate_autocorrelation(
     Parameters
     ----------
     x
-        (N, d) rows in order of time.
-    order
-        (N,) their numbers in the original file, rising; only rows with adjacent numbers make a pair. None: all do.
-    labels
-        (N,) classes: in rows that are stored by class, which makes them alike without being close in time, each
-        feature is taken around the mean of its class.
+        (N, d) rows.
+    before
+        (N, d) the record before each in time, whether it is a row itself or not; nan where it is unknown.
     """
-    winsorised = _winsorised(x)
-    if labels is not None and is_grouped_by_class(labels):
-        for label in np.unique(labels):
-            rows = labels == label
-            winsorised[rows] -= winsorised[rows].mean(axis=0)
-    adjacent = np.ones(max(0, len(x) - 1), dtype=np.bool_) if order is None else np.diff(order) == 1
-    pairs = int(np.count_nonzero(adjacent))
+    known = ~np.isnan(before).any(axis=1)
+    pairs = int(np.count_nonzero(known))
     none = Autocorrelation(np.zeros(x.shape[1]), autocorrelated=False, pairs=pairs)
-    variance = (winsorised**2).mean(axis=0) if len(x) else np.zeros(x.shape[1])
-    varies = variance > 0
-    if pairs < LEAST_PAIRS or not varies.any():
+    if pairs < LEAST_PAIRS:
         return none
-    z = winsorised / np.sqrt(np.where(varies, variance, 1.0))
-    coefficients: Floats = (z[:-1] * z[1:])[adjacent].sum(axis=0) / pairs
+    z, z_before = _winsorised(x, before[known])
+    varies = (z != 0).any(axis=0)
+    if not varies.any():
+        return none
+    coefficients: Floats = (z[known] * z_before).sum(axis=0) / pairs
     decides = varies & ((z**4).mean(axis=0) <= MOST_KURTOSIS * math.sqrt(pairs))
     if not _significant(coefficients[decides], z[:, decides], pairs):
         return none
     return Autocorrelation(np.clip(coefficients, 0.0, LARGEST), autocorrelated=True, pairs=pairs)
 
 
-def _winsorised(x: Floats) -> Floats:
-    """(N, d) at most ``WINSORISED_AT`` robust SD from the median, around the mean of that; 0 if constant."""
-    if not len(x):
-        return x.copy()
+def lag_one(x: Floats, before: Floats) -> Floats:
+    """(d,) the coefficients alone, from -1 to ``LARGEST``, of rows (N, d) that were found autocorrelated."""
+    known = ~np.isnan(before).any(axis=1)
+    z, z_before = _winsorised(x, before[known])
+    coefficients: Floats = (z[known] * z_before).sum(axis=0) / max(1, np.count_nonzero(known))
+    return np.clip(coefficients, -1.0, LARGEST)
+
+
+def _winsorised(x: Floats, others: Floats) -> tuple[Floats, Floats]:
+    """Rows (N, d) and others (n, d), at most ``WINSORISED_AT`` robust SD from the rows' median.
+
+    Both then around the rows' mean and in their SD; 0 where the rows are constant.
+    """
     lower, median, upper = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
     with np.errstate(over="ignore"):
         scale = (upper - lower) / _NORMAL_QUARTILES
         scale = np.where(scale > 0, scale, x.std(axis=0))  # most rows are equal
         scale = np.where((scale > 0) & np.isfinite(scale), scale, 1.0)
-        winsorised = np.clip((x - median) / scale, -WINSORISED_AT, WINSORISED_AT)
-    return np.where((x == x[0]).all(axis=0), 0.0, winsorised - winsorised.mean(axis=0))
+        near, near_others = (
+            np.clip((rows - median) / scale, -WINSORISED_AT, WINSORISED_AT) for rows in (x, others)
+        )
+    mean, deviation = near.mean(axis=0), near.std(axis=0)
+    varies = (x != x[0]).any(axis=0) & (deviation > 0)
+    unit = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
+    return (near - mean) * unit, (near_others - mean) * unit
 
 
 def _significant(coefficients: Floats, z: Floats, pairs: int) -> bool:

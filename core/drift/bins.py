@@ -192,8 +192,8 @@ class Bins:
 
 def _joined(values: NDArray[np.float64 | np.int64], cells: NDArray[np.int64]) -> Floats:
     """(c, 10) sums of ``values`` (c, 10) over the bins that join the same one."""
-    sums: Floats = np.bincount(cells, values.ravel(), len(cells)).reshape(values.shape)
-    return sums
+    sums = np.bincount(cells, values.ravel(), len(cells)).astype(np.float64, copy=False)
+    return sums.reshape(values.shape)
 
 
 def fit_bins(columns: Floats) -> Bins:

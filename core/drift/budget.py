@@ -20,6 +20,9 @@ UNUSABLE_SHARE = 0.02
 CONSTANT_SHARE = 0.02
 #: A quiet pane exceeds the calm level with a probability of about 1 - exp(-1 / 4.5) = 20 %, whatever the budget.
 CALM_PANES = 4.5
+#: The least budget of a calm level: further below the calibration's lower anchor of 2,500 records thresholds are
+#: no lines any more. Of shorter panes than 111 records fewer than 20 % exceed the level.
+LEAST_CALM_RECORDS = 500.0
 #: The same for what is judged at the end of a pane.
 CALM_TAIL = 0.2
 
@@ -31,7 +34,7 @@ def record_budget(budget: float) -> float:
 
 def calm_budget(slide: int) -> float:
     """Budget to which the calm level of panes of ``slide`` records belongs."""
-    return CALM_PANES * slide
+    return max(LEAST_CALM_RECORDS, CALM_PANES * slide)
 
 
 def tail(budget: float, share: float, pane_records: int) -> float:
@@ -45,10 +48,15 @@ def tail(budget: float, share: float, pane_records: int) -> float:
     return min(CALM_TAIL, share * max(1, pane_records) / budget)
 
 
-def bernoulli_threshold(budget: float, share: float, slide: int) -> float:
-    """Threshold of a CUSUM of log likelihood ratios over panes of ``slide`` records.
+def bernoulli_threshold(budget: float, share: float) -> float:
+    """Threshold of a CUSUM of log likelihood ratios that is judged at the end of each pane.
 
-    Its mean run length is at least exp(threshold) panes (Lorden 1971, *Ann. Math. Statist.* 42:1897-1908), and
-    exp(threshold) slide records are budget / share. At least 1: a tiny budget must not make every pane an alarm.
+    Its mean run length is at least exp(threshold) panes (Lorden 1971, *Ann. Math. Statist.* 42:1897-1908).
+    A pane may hold a single record, as in a slow stream, so panes count as records; of full ones it is far more.
     """
-    return max(1.0, math.log(budget / (share * slide)))
+    return math.log(budget / share)
+
+
+def bernoulli_calm_threshold(share: float) -> float:
+    """The same for the calm level, which a quiet pane exceeds with a probability of about 1 / ``CALM_PANES``."""
+    return math.log(CALM_PANES / share)

@@ -32,10 +32,6 @@ MARGIN = 0.05
 LEAST_ROWS = 20
 #: Rows are permuted in cells, at most so many: the null distribution needs no more, and time does not grow with N.
 MOST_CELLS = 1000
-#: Blocks of autocorrelated rows keep all but this part of their variance ...
-BLOCK_LOSS = 0.02
-#: ... as long as so many of them are left to permute.
-LEAST_BLOCKS = 20
 #: Labels that change less often than this part of what a random order would give are stored by class.
 GROUPED_SHARE = 0.1
 _SEED = 20_240
@@ -84,22 +80,18 @@ class Homogeneity:
         return tuple(Shift(features[index], float(shifts[index])) for index in order)
 
 
-def examine_homogeneity(
-    columns: Floats, labels: NDArray[np.generic] | None = None, block_rows: int = 1
-) -> Homogeneity:
+def examine_homogeneity(columns: Floats, labels: NDArray[np.generic] | None = None) -> Homogeneity:
     """Look for a change of mean over the order of reference rows; deterministic.
 
     Parameters
     ----------
     columns
         (c, N), in the order of time, uncorrelated and bounded (``Columns.whitened``), in any unit: where they are
-        correlated or heavy-tailed the level holds as well, but less is found.
+        correlated or heavy-tailed the level holds as well, but less is found. Rows must be independent of each
+        other, as the innovations of an autoregression are.
     labels
         (N,) classes. Rows that are stored by class change at the border between two of them; then each class is
         judged by itself, around its own mean. Rows whose classes are mixed are judged as one.
-    block_rows
-        Rows that are permuted together, from :func:`block_length`; 1 where rows are independent of each other, as
-        the innovations of an autoregression are.
     """
     grouped = labels is not None and is_grouped_by_class(labels)
     parts = [np.arange(columns.shape[1])]
@@ -109,8 +101,8 @@ def examine_homogeneity(
     if not parts or not len(columns):
         nothing = np.zeros(0, dtype=np.int64)
         return Homogeneity(1.0, 0.0, nothing, nothing, grouped)
-    scaled = [_scaled(columns[:, part], block_rows) for part in parts]
-    cells = [_cell_sums(part, block_rows) for part in scaled]
+    scaled = [_scaled(columns[:, part]) for part in parts]
+    cells = [_cell_sums(part) for part in scaled]
     changes = [_change(part) for part in scaled]
     place, part = max(zip(changes, parts, strict=True), key=lambda found: found[0].value)
     statistic = max(float(_scan(sums[:, None])[0]) for sums in cells)
@@ -130,42 +122,29 @@ def is_grouped_by_class(labels: NDArray[np.generic]) -> bool:
     return bool(np.count_nonzero(labels[1:] != labels[:-1]) <= max(GROUPED_SHARE * expected, fewest))
 
 
-def block_length(rows: int, autocorrelation: float) -> int:
-    """Rows of a block such that permuted blocks of an AR(1) series vary as the series does; 1 where r is 0.
-
-    The variance of a mean of b rows falls short of what it tends to by 2 r / (b (1 - r^2)) of it (Kuensch 1989,
-    *Ann. Statist.* 17:1217-1241, on blocks); b makes that ``BLOCK_LOSS``, is at least sqrt(N), and leaves
-    ``LEAST_BLOCKS`` blocks. Beyond (r = .99 in 20,000 rows) too many references are refused.
-    """
-    if autocorrelation <= 0.0:
-        return 1
-    wanted = 2.0 * autocorrelation / (BLOCK_LOSS * (1.0 - autocorrelation**2))
-    return max(1, min(int(max(wanted, math.sqrt(rows))), rows // LEAST_BLOCKS))
-
-
 @dataclass(frozen=True)
 class _Change:
     rows: int  #: before it
     value: float  #: of the scans there
 
 
-def _cell_starts(count: int, block_rows: int) -> Rows:
+def _cell_starts(count: int) -> Rows:
     """First rows of cells of nearly equal length."""
-    cells = max(2, min(MOST_CELLS, count // max(1, block_rows)))
+    cells = min(MOST_CELLS, count)
     return np.arange(cells) * count // cells
 
 
-def _cell_sums(columns: Floats, block_rows: int) -> Floats:
+def _cell_sums(columns: Floats) -> Floats:
     """(c, cells) sums of columns (c, n) over cells, by the root of a cell's rows."""
-    starts = _cell_starts(columns.shape[1], block_rows)
+    starts = _cell_starts(columns.shape[1])
     sums: Floats = np.add.reduceat(columns, starts, axis=1) / np.sqrt(columns.shape[1] / len(starts))
     return sums
 
 
-def _scaled(columns: Floats, block_rows: int) -> Floats:
+def _scaled(columns: Floats) -> Floats:
     """Columns (c, n) around their means, such that their cell sums vary as those of independent rows of SD 1."""
     centred = columns - columns.mean(axis=1, keepdims=True)
-    deviation = np.sqrt((_cell_sums(centred, block_rows) ** 2).mean(axis=1, keepdims=True))
+    deviation = np.sqrt((_cell_sums(centred) ** 2).mean(axis=1, keepdims=True))
     scaled: Floats = centred / np.where(deviation > 0, deviation, 1.0)
     return scaled
 

@@ -16,8 +16,8 @@ from core.drift.transform import Transform
 from core.model import Floats
 
 _SCALARS = ("clip", "probability_mean", "probability_factor", "radius_clip", "radius_mean", "radius_scale")
-_VECTORS = ("mean", "standard_deviation", "centre", "feature_mean", "feature_scale")  # (v,)
-_LONGER = ("autocorrelation", "innovation")  # (v + 1,)
+_VECTORS = ("mean", "standard_deviation", "centre", "adjusted_centre")  # (v,)
+_LONGER = ("autocorrelation", "innovation", "feature_mean", "feature_scale", "feature_centre")  # (v + 1,)
 _MATRICES = ("whitening", "adjusting")  # (v, v)
 #: Names of the arrays in a model file.
 ARRAYS = (
@@ -120,10 +120,12 @@ def read_reference(
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
-        if name != "drift_edges" and not np.isfinite(arrays[name]).all():
+        # edges behind the last one are infinite
+        if np.isnan(arrays[name]).any() or (name != "drift_edges" and not np.isfinite(arrays[name]).all()):
             raise ValueError(f"{name} holds values that are not finite")
     whole = index == np.rint(index)
-    if not v or not whole.all() or not (index >= 0).all() or not (index < features).all():
+    rising = (np.diff(index) > 0).all()
+    if not v or not whole.all() or not rising or not (index >= 0).all() or not (index < features).all():
         raise ValueError("the columns that vary are not columns of the model")
     scales = ("standard_deviation", "innovation", "feature_scale")
     if any((arrays[f"drift_{name}"] <= 0).any() for name in scales) or (arrays["drift_shares"] < 0).any():

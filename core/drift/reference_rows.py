@@ -19,26 +19,38 @@ class ReferenceRows:
     probability: Floats  #: (N,) of class 1, as the model gives it
     index: NDArray[np.int64]  #: (v,) columns that vary
     autocorrelation: Floats | None = None  #: (v + 1,), the probability last; None where the rows have no order
-    preceding: NDArray[np.int64] | None = None  #: (N,) row before each in time, -1 where it is unknown
+    before: Floats | None = None  #: (N, v + 1) record before each in time, probability last; nan where unknown
 
     @property
     def dependent(self) -> bool:
         """Whether rows depend on the row before them."""
         return self.autocorrelation is not None and bool(self.autocorrelation.any())
 
+    @property
+    def values(self) -> Floats:
+        """(N, v + 1) what is watched of the rows: the features that vary, then the probability."""
+        return np.column_stack([self.x[:, self.index], self.probability])
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) rows whose predecessor in time is known."""
+        if self.before is None:
+            return np.zeros(len(self.x), dtype=np.bool_)
+        return np.asarray(~np.isnan(self.before).any(axis=1))
+
     def fit(self, *, hold_out: bool = True) -> tuple[Transform, Floats]:
         """The transform that these rows give, and the (1, n) radius of each row that was used."""
         return fit_transform(
-            self.x, self.probability, self.index, self.autocorrelation, self.preceding, hold_out=hold_out
+            self.x, self.probability, self.index, self.autocorrelation, self.before, hold_out=hold_out
         )
 
     def columns(self, transform: Transform) -> Columns:
         """The rows' own columns (c, n); of dependent rows those whose predecessor is known."""
         standardised = transform.standardised(self.x, self.probability)
-        if not self.dependent or self.preceding is None:
+        if not self.dependent or self.before is None:
             return transform.from_innovations(standardised, standardised)
-        known = self.preceding >= 0
-        before = standardised[:, self.preceding[known]]
+        known = self.known
+        before = transform.standardised_values(self.before[known])
         e = standardised[:, known] - transform.autocorrelation[:, None] * before
         return transform.from_innovations(standardised[:, known], e / transform.innovation[:, None])
 

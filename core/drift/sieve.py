@@ -10,8 +10,6 @@ import numpy as np
 
 from core.model import Floats
 
-#: Innovations drawn in a row: dependence that AR(1) leaves over so few records is kept.
-_RUN = 10
 #: Steps before what is used, so that a path has forgotten that it began at the mean: .99 to the power of this is 1
 #: %.
 _FORGET = 500
@@ -33,10 +31,8 @@ class SieveStreams:
     def next(self, records: int) -> Floats:
         """(count, records, v + 1): the streams' next records."""
         count, width = self._last.shape
-        runs = -(-records // _RUN)
-        starts = self._generator.integers(0, max(1, len(self._innovations) - _RUN + 1), (runs, count))
-        rows = (starts[:, None, :] + np.arange(_RUN)[None, :, None]).reshape(runs * _RUN, count)[:records]
-        path = self._innovations[rows % len(self._innovations)]
+        # one by one: runs of them would make few short sums of their own, and leave out the tails of all others
+        path = self._innovations[self._generator.integers(0, len(self._innovations), (records, count))]
         last = self._last
         for record in range(records):
             last = self._autocorrelation * last + path[record]

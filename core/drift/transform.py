@@ -9,23 +9,33 @@ from numpy.typing import NDArray
 
 from core.drift.whitener import fit_whitener
 from core.model import Floats
+from core.profile import CONSTANT_TOLERANCE
 
 #: Beyond this share the radius counts as no larger.
 RADIUS_QUANTILE = 0.98
-#: Standardised features count at most so many SD in a CUSUM.
+#: Standardised values count at most so many SD in a CUSUM ...
 FEATURE_CLIP = 3.0
-#: A record counts at most so many training SD in sums that are reported.
-LARGEST_Z = 1e6
+#: ... and so many of the SD that is left then: of a column that is 1 in one row of 720, or of a probability that
+#: is nearly always small, hardly any is left, and a single record would reach every threshold.
+LARGEST_SCORE = 4.0
+#: A record counts at most so many training SD in the means that are reported, and in the score: a mean of Cauchy
+#: values has no law, one of values within 10 SD is near normal over a window. What moves further shows as so far.
+LARGEST_Z = 10.0
 #: Records whitened at once. Always so many, filled up with zeros: a matrix product of another shape may give other
 #: last bits, and the same record must give the same whatever it was read with.
 BLOCK_RECORDS = 64
 #: Parts of the training rows of which each in turn is held out to learn how far an unseen row lies from the
-#: centre.
+#: centre; of fewer than twice as many rows each is held out by itself.
 FOLDS = 20
+#: With fewer rows a feature the scatter fits the rows so closely that distances say nothing of unseen ones, even
+#: held out: of 60 rows with 50 features 4 of 6 references broke the budget by it. The radius is not watched then.
+LEAST_ROWS_A_FEATURE = 2
 #: With more features than this a fit takes a second, and there are fewer parts.
 _MANY_FEATURES, _FEW_FOLDS = 100, 5
 #: Share of the rows that must lie at distances of their own for that.
 _DISTINCT = 0.9
+#: Probabilities that differ by less are one probability and rounding.
+CONSTANT_PROBABILITY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +72,13 @@ class Transform:
     clip: float  #: norm of a whitened row that is not exceeded
     centre: Floats  #: (v,) mean of the clipped rows
     adjusting: Floats  #: (v, v) from whitened to adjusted
-    feature_mean: Floats  #: (v,) of the clipped standardised features
-    feature_scale: Floats  #: (v,)
+    adjusted_centre: Floats  #: (v,) mean of the adjusted scores, once they are clipped
+    feature_mean: Floats  #: (v + 1,) of the clipped standardised features, the probability last
+    feature_scale: Floats  #: (v + 1,)
+    feature_centre: Floats  #: (v + 1,) mean of what these give, once it is clipped
     probability_mean: float
     probability_factor: float  #: 1 / SD; 0: the model gave every training row the same probability
-    radius_clip: float
+    radius_clip: float  #: 0: too few rows a feature, the radius is 0 for every record
     radius_mean: float
     radius_scale: float
 
@@ -87,16 +99,20 @@ class Transform:
         whitened *= self.clip / np.maximum(norm, self.clip)
         whitened -= self.centre[:, None]
         adjusted = np.matmul(self.adjusting, whitened)
-        feature = np.clip(e[:-1], -FEATURE_CLIP, FEATURE_CLIP)
-        feature -= self.feature_mean[:, None]
-        feature /= self.feature_scale[:, None]
+        np.clip(adjusted, -LARGEST_SCORE, LARGEST_SCORE, out=adjusted)
+        adjusted -= self.adjusted_centre[:, None]
+        scores = np.clip(e, -FEATURE_CLIP, FEATURE_CLIP)
+        scores -= self.feature_mean[:, None]
+        scores /= self.feature_scale[:, None]
+        np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE, out=scores)
+        scores -= self.feature_centre[:, None]
         radius = (np.minimum(norm, self.radius_clip) - self.radius_mean) / self.radius_scale
         return Columns(
             standardised,
             _columns(whitened, n),
-            feature,
+            scores[:-1],
             _columns(adjusted, n),
-            e[-1:],
+            scores[-1:],
             _columns(radius, n),
         )
 
@@ -108,6 +124,14 @@ class Transform:
             np.subtract(x.T[self.index], self.mean[:, None], out=features)
             features /= self.standard_deviation[:, None]
         z[-1] = (probability - self.probability_mean) * self.probability_factor
+        return np.clip(z, -LARGEST_Z, LARGEST_Z, out=z)
+
+    def standardised_values(self, values: Floats) -> Floats:
+        """:meth:`standardised` of (n, v + 1) features that vary and probabilities."""
+        mean = np.append(self.mean, self.probability_mean)
+        factor = np.append(1.0 / self.standard_deviation, self.probability_factor)
+        with np.errstate(over="ignore"):
+            z: Floats = np.ascontiguousarray(((values - mean) * factor).T)
         return np.clip(z, -LARGEST_Z, LARGEST_Z, out=z)
 
     def _innovations(self, z: Floats, previous: Floats | None) -> Floats:
@@ -144,75 +168,100 @@ def fit_transform(
     probability: Floats,
     index: NDArray[np.int64],
     autocorrelation: Floats | None = None,
-    preceding: NDArray[np.int64] | None = None,
+    before: Floats | None = None,
     *,
     hold_out: bool = True,
 ) -> tuple[Transform, Floats]:
     """Fit to training rows ``x`` (N, d), of which columns ``index`` (v,) vary, and their probabilities (N,).
 
-    Where the rows are autocorrelated, ``autocorrelation`` is (v + 1,), the probability last, and ``preceding``
-    (N,) gives for each row the row before it in time, -1 where unknown: such rows tell nothing of innovations. The
+    Where the rows are autocorrelated, ``autocorrelation`` is (v + 1,), the probability last, and ``before``
+    (N, v + 1) the record before each row in time, nan where unknown: such rows tell nothing of innovations. The
     radius is told from rows held out, since those that shaped the scatter lie too near; without ``hold_out`` the
     caller corrects it. The second result is the (1, n) radius of each row that was used, held out where it was.
     """
-    rows = x[:, index]
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    probability_factor = _factor(probability)
-    standardised = np.column_stack(
-        [(rows - mean) / deviation, (probability - probability.mean()) * probability_factor]
-    )
-    z = np.clip(standardised, -LARGEST_Z, LARGEST_Z)
-    r = np.zeros(len(index) + 1) if autocorrelation is None else autocorrelation
+    values = np.column_stack([x[:, index], probability])
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    factor = _factors(mean, deviation)
+    z = np.clip((values - mean) * factor, -LARGEST_Z, LARGEST_Z)
+    r = np.zeros(len(mean)) if autocorrelation is None else autocorrelation
     innovation = np.ones(len(r))
-    if r.any() and preceding is not None:
-        known = preceding >= 0
-        z = z[known] - r * z[preceding[known]]
+    if r.any() and before is not None:
+        known = ~np.isnan(before).any(axis=1)
+        z = z[known] - r * np.clip((before[known] - mean) * factor, -LARGEST_Z, LARGEST_Z)
         innovation = np.where((r != 0) & (z.std(axis=0) > 0), z.std(axis=0), 1.0)
-    e = (z / innovation)[:, :-1]
-    whitener = fit_whitener(e)
-    whitened, norm = whitener.whitened(e)
+    e = z / innovation
+    whitener = fit_whitener(e[:, :-1])
+    whitened, norm = whitener.whitened(e[:, :-1])
     scores = whitened @ whitener.matrix
     scale = scores.std(axis=0)
-    feature = np.clip(e, -FEATURE_CLIP, FEATURE_CLIP)
-    feature_scale = feature.std(axis=0)
-    # rows of few integers are alike, and must stay at the equal distances that the stream's rows will have
-    if hold_out and len(e) >= 2 * FOLDS and len(np.unique(norm)) > _DISTINCT * len(norm):
-        norm = _held_out_norm(e)
-    radius_clip = float(np.quantile(norm, RADIUS_QUANTILE))
-    radius = np.minimum(norm, radius_clip)
-    radius_scale = float(radius.std())
-    radius_scale = radius_scale if radius_scale > 0 else 1.0
+    adjusting = np.ascontiguousarray(whitener.matrix / np.where(scale > 0, scale, 1.0)[:, None])
+    radius, (radius_clip, radius_mean, radius_scale) = _radius(e[:, :-1], norm, hold_out=hold_out)
+    feature_mean, feature_scale, feature_centre = _score_units(e)
     transform = Transform(
         index=index,
-        mean=mean,
-        standard_deviation=deviation,
+        mean=mean[:-1],
+        standard_deviation=1.0 / factor[:-1],
         autocorrelation=r,
         innovation=innovation,
         whitening=whitener.matrix,
         clip=whitener.clip,
         centre=whitener.centre,
-        adjusting=np.ascontiguousarray(whitener.matrix / np.where(scale > 0, scale, 1.0)[:, None]),
-        feature_mean=feature.mean(axis=0),
-        feature_scale=np.where(feature_scale > 0, feature_scale, 1.0),
-        probability_mean=float(probability.mean()),
-        probability_factor=probability_factor,
+        adjusting=adjusting,
+        adjusted_centre=_clipped_mean(whitened @ adjusting.T),
+        feature_mean=feature_mean,
+        feature_scale=feature_scale,
+        feature_centre=feature_centre,
+        probability_mean=float(mean[-1]),
+        probability_factor=float(factor[-1]),
         radius_clip=radius_clip,
-        radius_mean=float(radius.mean()),
+        radius_mean=radius_mean,
         radius_scale=radius_scale,
     )
-    return transform, (radius[None] - radius.mean()) / radius_scale
+    return transform, radius
 
 
-def _factor(probability: Floats) -> float:
-    """1 / SD of probabilities; 0 where what there is of it is rounding."""
-    deviation = float(probability.std())
-    return 1.0 / deviation if deviation > 1e-9 else 0.0
+def _factors(mean: Floats, deviation: Floats) -> Floats:
+    """(v + 1,) 1 / SD; of features of which a draw has no more than rounding 1, of such a probability 0."""
+    varies = deviation > np.append(CONSTANT_TOLERANCE * np.abs(mean[:-1]), CONSTANT_PROBABILITY)
+    factor: Floats = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 1.0)
+    if not varies[-1]:
+        factor[-1] = 0.0
+    return factor
+
+
+def _score_units(e: Floats) -> tuple[Floats, Floats, Floats]:
+    """(v + 1,) mean, scale and centre of the scores of innovations (n, v + 1)."""
+    clipped = np.clip(e, -FEATURE_CLIP, FEATURE_CLIP)
+    mean, scale = clipped.mean(axis=0), clipped.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    return mean, scale, _clipped_mean((clipped - mean) / scale)
+
+
+def _clipped_mean(scores: Floats) -> Floats:
+    mean: Floats = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE).mean(axis=0)
+    return mean
+
+
+def _radius(e: Floats, norm: Floats, *, hold_out: bool) -> tuple[Floats, tuple[float, float, float]]:
+    """(1, n) radius of rows (n, v) whose whitened norm is known, and its clip, mean and scale."""
+    n, v = e.shape
+    if n < LEAST_ROWS_A_FEATURE * v:
+        return np.zeros((1, n)), (0.0, 0.0, 1.0)
+    # rows of few integers are alike, and must stay at the equal distances that the stream's rows will have
+    if hold_out and len(np.unique(norm)) > _DISTINCT * len(norm):
+        norm = _held_out_norm(e)
+    clip = float(np.quantile(norm, RADIUS_QUANTILE))
+    clipped = np.minimum(norm, clip)
+    mean, scale = float(clipped.mean()), float(clipped.std())
+    scale = scale if scale > 0 else 1.0
+    return (clipped[None] - mean) / scale, (clip, mean, scale)
 
 
 def _held_out_norm(e: Floats) -> Floats:
     """(N,) norm of each row, whitened by what the other parts of the rows (N, v) say."""
     folds = FOLDS if e.shape[1] <= _MANY_FEATURES else _FEW_FOLDS
+    if len(e) < 2 * FOLDS:
+        folds = len(e)
     part = np.arange(len(e)) % folds
     norm = np.empty(len(e))
     for fold in range(folds):

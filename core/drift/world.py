@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from core.drift.autocorrelation import lag_one
 from core.drift.maxima import BLOCK_RECORDS, RUN_IN_RECORDS, BlockMaxima, resampled, stream_maxima
 from core.drift.reference_rows import ReferenceRows
 from core.drift.sieve import SieveStreams
@@ -69,11 +70,13 @@ class DependentWorld:
     """Records follow an AR(1) filter of each standardised value, on innovations of the training rows."""
 
     def __init__(self, reference: ReferenceRows, transform: Transform, generator: np.random.Generator) -> None:
-        assert reference.preceding is not None  # noqa: S101  (dependence is known of ordered rows; for the type checker)
-        z = transform.standardised(reference.x, reference.probability).T
-        known = reference.preceding >= 0
+        assert reference.before is not None  # noqa: S101  (dependence is known of ordered rows; for the type checker)
+        known = reference.known
+        z = transform.standardised(reference.x[known], reference.probability[known]).T
+        before = transform.standardised_values(reference.before[known]).T
         self._autocorrelation = transform.autocorrelation
-        self._innovations = z[known] - self._autocorrelation * z[reference.preceding[known]]
+        self._innovations = z - self._autocorrelation * before
+        self._known_share = float(known.mean())
         self._generator = generator
         self._width = len(reference.index)
 
@@ -93,17 +96,19 @@ class DependentWorld:
         return self._maxima(transforms, blocks)
 
     def _fit(self, path: Floats) -> Transform:
-        """The transform of a pseudo-reference (rows, v + 1), its autocorrelation estimated anew."""
-        centred = path - path.mean(axis=0)
-        squares = (centred * centred).sum(axis=0)
-        products = (centred[1:] * centred[:-1]).sum(axis=0)
-        estimated = np.divide(products, squares, out=np.zeros_like(squares), where=squares > 0)
+        """The transform of a pseudo-reference (rows, v + 1), its autocorrelation estimated anew.
+
+        Of as large a share of its rows as of the training rows the record before is known.
+        """
+        before = np.concatenate([np.full((1, path.shape[1]), np.nan), path[:-1]])
+        before[self._generator.random(len(path)) >= self._known_share] = np.nan
+        estimated = np.maximum(0.0, lag_one(path, before))
         rows = ReferenceRows(
             path[:, :-1],
             path[:, -1],
             np.arange(self._width),
             np.where(self._autocorrelation != 0, estimated, 0.0),
-            np.arange(len(path)) - 1,
+            before,
         )
         return rows.fit(hold_out=False)[0]
 
@@ -129,7 +134,9 @@ def _unbiased(radius: Floats, rows: int, generator: np.random.Generator) -> Floa
     """
     error = generator.standard_normal() / math.sqrt(rows)
     deviation = float(radius.std())
-    unbiased: Floats = (radius - radius.mean()) / (deviation if deviation > 0 else 1.0) + error
+    if deviation == 0:  # it is the same for all rows, or not watched
+        return np.zeros_like(radius)
+    unbiased: Floats = (radius - radius.mean()) / deviation + error
     return unbiased
 
 

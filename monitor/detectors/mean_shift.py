@@ -47,8 +47,8 @@ class MeanShift:
         if unjudged < n:
             ratios = sliding_likelihood_ratios(sums, n - unjudged)
             peaks = np.maximum.reduce(ratios, axis=1)
-            if (peaks >= self._thresholds).any():
-                first = unjudged + int((ratios >= self._thresholds[:, None]).any(axis=0).argmax())
+            if (peaks > self._thresholds).any():
+                first = unjudged + int((ratios > self._thresholds[:, None]).any(axis=0).argmax())
         self._examined = _Examined(sums, peaks, first < n)
         return first
 
@@ -74,7 +74,7 @@ class MeanShift:
         place = int((self._peaks / self._thresholds).argmax())
         statistic, threshold = float(self._peaks[place]), float(self._thresholds[place])
         calm = bool((self._peaks < self._calm).all())
-        return [Reading(NAME, statistic, threshold, statistic >= threshold, calm)]
+        return [Reading(NAME, statistic, threshold, statistic > threshold, calm)]
 
     def alarm(self) -> Alarm | None:
         """See :class:`monitor.detectors.base.RecordDetector`.

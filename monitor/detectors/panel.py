@@ -59,8 +59,7 @@ def build_panel(
 
     def events(share: float) -> tuple[float, float]:
         """Thresholds of a CUSUM of events with that share, and of its calm level."""
-        alarming = shares.bernoulli_threshold(budget, share, slide)
-        return alarming, min(alarming, shares.bernoulli_threshold(shares.calm_budget(slide), share, slide))
+        return shares.bernoulli_threshold(budget, share), shares.bernoulli_calm_threshold(share)
 
     constants = max(1, len(profile.features) - width)
     scales = len(SCALES)

@@ -20,8 +20,10 @@ class RecentRecords:
         self._transform = transform
         self._rows = np.zeros((len(transform.mean) + 1, 0), dtype=np.float32)
         precision = transform.whitening @ transform.whitening
-        self._alone: Floats = precision / np.diag(precision)[:, None]
-        self._size = transform.feature_scale**2 + transform.feature_mean**2
+        # of innovations: a lasting shift of z is (1 - r) / SD of the innovations of it
+        unit = (1.0 - transform.autocorrelation[:-1]) / transform.innovation[:-1]
+        self._alone: Floats = precision / np.diag(precision)[:, None] * (unit / unit[:, None])
+        self._size = (transform.feature_scale**2 + transform.feature_mean**2)[:-1]
 
     def add(self, standardised: Floats) -> None:
         """Add records (v + 1, n): features, then probability."""

@@ -78,7 +78,7 @@ class TwoSided:
         self._begins = np.array([columns.start for columns in self._columns])
         self._thresholds = np.array([channel.threshold for _, channel, _ in self._owners])
         self._calm = np.array([channel.calm for _, channel, _ in self._owners])
-        self._ticks = np.ceil(self._thresholds / TICK).astype(np.int64)  # the same thresholds
+        self._ticks = np.floor(self._thresholds / TICK).astype(np.int64)  # the same thresholds
         shape = (2, len(self._owners))
         self._peaks = np.zeros(shape, dtype=np.int64)  # the pane's largest
         self._height = np.zeros(shape, dtype=np.int64)
@@ -95,8 +95,8 @@ class TwoSided:
         if unjudged < n:
             judged = heights[:, :, unjudged:]
             peaks = np.maximum.reduce(judged, axis=2)
-            if (peaks >= self._ticks).any():
-                first = unjudged + int((judged >= self._ticks[:, None]).any(axis=(0, 1)).argmax())
+            if (peaks > self._ticks).any():
+                first = unjudged + int((judged > self._ticks[:, None]).any(axis=(0, 1)).argmax())
         self._examined = _Examined(heights, peaks, first < n)
         return first
 
@@ -127,7 +127,7 @@ class TwoSided:
         for detector, columns, quiet in zip(self._watched, self._columns, calm, strict=True):
             column = columns.start + int(ratios[columns].argmax())
             statistic, threshold = float(peaks[column]), float(self._thresholds[column])
-            readings.append(Reading(detector.name, statistic, threshold, statistic >= threshold, quiet))
+            readings.append(Reading(detector.name, statistic, threshold, statistic > threshold, quiet))
         return readings
 
     def alarm(self) -> Alarm | None:

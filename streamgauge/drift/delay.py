@@ -65,11 +65,11 @@ class DependentStream:
     """Records that follow the reference's own AR(1) filter (see :mod:`core.drift.sieve`)."""
 
     def __init__(self, rows: ReferenceRows, file: ModelFile, generator: np.random.Generator) -> None:
-        assert rows.preceding is not None  # noqa: S101  (dependence is known of ordered rows; for the type checker)
+        assert rows.before is not None  # noqa: S101  (dependence is known of ordered rows; for the type checker)
         self._transform = transform = file.drift.transform
-        z = transform.standardised(rows.x, rows.probability).T
-        known = rows.preceding >= 0
-        innovations = z[known] - transform.autocorrelation * z[rows.preceding[known]]
+        known = rows.known
+        z = transform.standardised(rows.x[known], rows.probability[known]).T
+        innovations = z - transform.autocorrelation * transform.standardised_values(rows.before[known]).T
         streams = SieveStreams(transform.autocorrelation, innovations, _STREAMS, generator)
         self._paths = streams.next(_STREAM_RECORDS)
         self._mean = file.profile.mean

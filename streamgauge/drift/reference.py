@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as csv_module
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +21,14 @@ from core.profile import TrainingProfile, profile_rows
 from core.record_decoder import RecordDecoder
 from core.schema import Schema
 from core.settings import Settings
+from producer.sources import check_columns
 from streamgauge.drift.source import open_rows
-from trainer.drift_reference import drift_reference
+from trainer.drift_reference import drift_reference, rows_before, watched_before
 from trainer.fit import MAX_MAGNITUDE, fit
 from trainer.solvers.choice import chosen_solver
 from trainer.split import Rows, stratified_split
 from trainer.table import Table, read_table
 
-#: What a model is called that was fitted here and is not logged.
-UNLOGGED = "reference"
 #: With fewer rows nothing can be said of any drift.
 LEAST_ROWS = 20
 #: A row of a reference may have any number of columns that a server would take.
@@ -41,23 +41,23 @@ class TrainingRows:
 
     x: Floats  #: (N, d) raw
     order: Rows | None  #: (N,) ascending numbers in their original order; None where it means nothing
+    before: Floats | None  #: (N, d) the row before each in that order, nan where there is none
 
     def of(self, file: ModelFile) -> ReferenceRows:
         """As the calibration of ``file``, which was fitted to them, saw them."""
         transform = file.drift.transform
         probability = file.model.score(self.x).probability
-        if self.order is None or not transform.autocorrelation.any():
+        if self.before is None or not transform.autocorrelation.any():
             return ReferenceRows(self.x, probability, transform.index)
-        number = np.arange(len(self.order), dtype=np.int64)
-        preceding = np.where(np.diff(self.order, prepend=self.order[0]) == 1, number - 1, -1)
-        return ReferenceRows(self.x, probability, transform.index, transform.autocorrelation, preceding)
+        before = watched_before(file.model, transform.index, self.before)
+        return ReferenceRows(self.x, probability, transform.index, transform.autocorrelation, before)
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """A model file with its name."""
 
-    name: str  #: a run, or :data:`UNLOGGED`
+    name: str  #: a run, or the path of the file that the model was fitted to here
     words: str  #: what it is, for a person
     file: ModelFile
     labelled: bool = True  #: its classes are known; without them there is nothing to predict
@@ -121,17 +121,29 @@ def fitted_reference(
     """
     if label is None:
         return _unlabelled(csv, settings.seed, ordered=ordered)
+    _check_columns(csv)
     table = read_table(csv, label, positive)
     fitted = fit(table, seed=settings.seed, solver=chosen_solver(settings), ordered=ordered)
     rows = training_rows(table, settings.seed, ordered=ordered)
     words = f"{len(rows.x):,} of the {len(table.y):,} rows of {csv}, as streamgauge fit trains on them"
-    return FittedReference(UNLOGGED, words, fitted.file, label=label, rows=rows)
+    return FittedReference(str(csv), words, fitted.file, label=label, rows=rows)
 
 
 def training_rows(table: Table, seed: int, *, ordered: bool) -> TrainingRows:
     """The rows of a table that :func:`trainer.fit.fit` trains on."""
     train = stratified_split(table.y, seed).train
-    return TrainingRows(table.x[train], train if ordered else None)
+    if not ordered:
+        return TrainingRows(table.x[train], None, None)
+    return TrainingRows(table.x[train], train, rows_before(table.x, train))
+
+
+def _check_columns(csv: Path) -> None:
+    """Refuse a file without names of columns before they are looked for; whatever else is wrong waits."""
+    with (
+        suppress(OSError, UnicodeDecodeError, csv_module.Error),
+        csv.open(encoding="utf-8-sig", newline="") as file,
+    ):
+        check_columns(str(csv), next(csv_module.reader(file), []))
 
 
 def _unlabelled(csv: Path, seed: int, *, ordered: bool) -> FittedReference:
@@ -150,17 +162,19 @@ def _unlabelled(csv: Path, seed: int, *, ordered: bool) -> FittedReference:
         raise DataError(f"{csv}: every column has the same value in all rows; give rows in which one varies")
     model = LogisticModel(schema, np.zeros(width), 0.0, profile.mean, profile.standard_deviation)
     order = np.arange(len(x)) if ordered else None
-    file = _without_prediction(model, profile, x, order, seed)
+    rows = TrainingRows(x, order, None if order is None else rows_before(x, order))
+    file = _without_prediction(model, profile, rows, seed)
     words = f"all {len(x):,} rows of {csv}, without labels: predictions are not watched"
-    return FittedReference(UNLOGGED, words, file, labelled=False, rows=TrainingRows(x, order))
+    return FittedReference(str(csv), words, file, labelled=False, rows=rows)
 
 
 def _without_prediction(
-    model: LogisticModel, profile: TrainingProfile, x: Floats, order: Rows | None, seed: int
+    model: LogisticModel, profile: TrainingProfile, rows: TrainingRows, seed: int
 ) -> ModelFile:
-    one_class = np.zeros(len(x), dtype=np.uint8)
+    one_class = np.zeros(len(rows.x), dtype=np.uint8)
     concept = fit_concept_reference(np.zeros(2), np.array([0.0, 1.0]))  # of labels, which never come
-    return ModelFile(model, profile, drift_reference(model, profile, x, one_class, order, seed), concept)
+    reference = drift_reference(model, profile, rows.x, one_class, rows.order, rows.before, seed)
+    return ModelFile(model, profile, reference, concept)
 
 
 def _read_unlabelled(csv: Path) -> tuple[Schema, Floats]:

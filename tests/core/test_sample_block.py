@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.entry import Entry
-from core.sample_block import MAX_ENTRY_BYTES, SampleBlock, decode_sample_block, is_sampled
+from core.sample_block import MAX_ENTRY_BYTES, UNNUMBERED, SampleBlock, decode_sample_block, is_sampled
 
 
 def _block(rows: int, width: int) -> SampleBlock:
@@ -18,6 +18,7 @@ def _block(rows: int, width: int) -> SampleBlock:
         generator.choice([0.0, 1.0, np.nan], rows),
         [b"id\xff %d" % row for row in range(rows)],
         generator.integers(0, 2**63 - 1, (rows, 4)),
+        np.sort(generator.integers(0, 2**63 - 1, rows)),
     )
 
 
@@ -29,6 +30,7 @@ def test_a_block_reads_back_to_the_bit_over_all_its_entries(rows: int, width: in
     assert np.concatenate([part.x for part in parts]).tobytes() == block.x.tobytes()
     assert np.concatenate([part.y for part in parts]).tobytes() == block.y.tobytes()
     assert np.concatenate([part.positions for part in parts]).tolist() == block.positions.tolist()
+    assert np.concatenate([part.records for part in parts]).tolist() == block.records.tolist()
     assert [record_id for part in parts for record_id in part.ids] == block.ids
 
 
@@ -45,6 +47,15 @@ def test_what_the_monitor_did_not_write_is_refused(missing: bytes) -> None:
     at = fields.index(missing)
     with pytest.raises((KeyError, ValueError)):
         decode_sample_block(Entry(b"1-0", fields[:at] + fields[at + 2 :]))
+
+
+def test_rows_written_before_there_were_numbers_have_none() -> None:
+    (fields,) = _block(3, 2).encode()
+    at = fields.index(b"_records")
+    older = decode_sample_block(Entry(b"1-0", fields[:at] + fields[at + 2 :]))
+    assert older.records.tolist() == [UNNUMBERED] * 3
+    with pytest.raises(ValueError, match="reshape"):  # a number a row, or none at all
+        decode_sample_block(Entry(b"1-0", [*fields[:at], b"_records", bytes(16), *fields[at + 2 :]]))
 
 
 @given(st.binary(min_size=1, max_size=128), st.floats(0, 1), st.floats(0, 1))

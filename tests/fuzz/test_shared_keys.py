@@ -101,6 +101,7 @@ def test_garbage_beside_samples_and_labels_leaves_rows_that_can_be_trained_on(
         np.array([0.0, np.nan]),
         [b"good-0", b"good-1"],
         np.array([[1, 0, 0, 0], [1, 0, 1, 0]], np.int64),
+        np.arange(2),
     )
     for fields in good.encode():
         connection.call("XADD", keys.samples, "*", *fields)

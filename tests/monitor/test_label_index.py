@@ -30,8 +30,8 @@ def positions_of(first: int, count: int) -> np.ndarray[tuple[int, ...], np.dtype
 
 def block(window: int, first: int, ids: list[bytes], file: ModelFile = FILE) -> SampleBlock:
     x = np.random.default_rng(first).normal(size=(len(ids), file.model.schema.width))
-    y = np.full(len(ids), np.nan)
-    return SampleBlock(window, file.model.schema.fingerprint, x, y, ids, positions_of(first, len(ids)))
+    y, records = np.full(len(ids), np.nan), first + np.arange(len(ids))
+    return SampleBlock(window, file.model.schema.fingerprint, x, y, ids, positions_of(first, len(ids)), records)
 
 
 def add(index: LabelIndex, rows: SampleBlock) -> int:

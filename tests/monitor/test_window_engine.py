@@ -12,7 +12,7 @@ from core.merged_reader import PlacedEntry
 from core.record_encoder import encode_block
 from monitor.model_timeline import JudgingModel
 from monitor.state import MonitorState, Position, decode_state, encode_state
-from monitor.window_engine import WindowEngine
+from monitor.window_engine import ClosedWindow, WindowEngine
 from tests.monitor.driver import FOREVER_MS
 from tests.monitor.feeding import (
     DRIFT,
@@ -208,6 +208,40 @@ def test_equal_ids_in_two_partitions_are_told_apart() -> None:
     assert (closed.drift.n, closed.drift.skipped) == (4, 2)
     assert closed.samples is not None
     assert [row[2:] for row in closed.samples.positions.tolist()] == [[0, 0], [1, 0], [2, 0], [2, 1]]
+
+
+def test_sampled_rows_are_numbered_over_all_usable_records() -> None:
+    placed = [block(0, 7), garbage(1), block(2, 9), block(3, 8)]
+    x = np.full((5, 3), 4.0)
+    x[[0, 3]] = np.inf  # unusable, and without a number
+    placed.append(PlacedEntry(0, EntryId(START_MS + 4, 0), Entry(b"", encode_block(x, FILE.model.schema))))
+    own = msgspec.structs.replace(SETTINGS, tolerated_unusable_share=0.6)
+    numbers = {}
+    for cuts in ((), (1, 1), (2,)):
+        closed = windows(placed, own, cuts=cuts)
+        numbers = numbers_of(closed)
+        assert list(numbers.values()) == list(range(27))
+    for share in (0.3, 0.7):
+        kept = numbers_of(windows(placed, msgspec.structs.replace(own, sample_share=share)))
+        assert 0 < len(kept) < 27
+        assert kept == {record_id: numbers[record_id] for record_id in kept}
+    rest = [item for item in placed if item.id.ms > START_MS + 1]
+    state = windows(placed[:2], own)[-1].state  # where a killed monitor goes on
+    assert list(numbers_of(windows(rest, own, state=state)).values()) == list(range(7, 27))
+
+
+def test_rows_behind_an_alarm_that_ends_a_pane_go_on_with_the_next_number() -> None:
+    closed = windows([block(0, 30), block(1, 25, mean=DRIFT)])
+    assert any(one.drift.alarm is not None and one.drift.n < 10 for one in closed)
+    assert list(numbers_of(closed).values()) == list(range(55))
+
+
+def numbers_of(closed: list[ClosedWindow]) -> dict[bytes, int]:
+    """The number of each sampled row, by its id, in order."""
+    blocks = samples_of(closed).blocks
+    pairs = [pair for one in blocks for pair in zip(one.ids, one.records.tolist(), strict=True)]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
 
 
 def test_a_state_that_does_not_fit_its_model_is_refused() -> None:

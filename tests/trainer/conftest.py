@@ -85,6 +85,7 @@ class Stage:
     settings: Settings
     trainers: list[Trainer] = field(default_factory=list)
     _windows: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _records: int = 0  # number of the next sampled record
 
     @property
     def keys(self) -> PipelineKeys:
@@ -130,12 +131,15 @@ class Stage:
         first_ms: int = FIRST_MS,
         y: Sequence[float] | None = None,
         schema: Schema = SCHEMA,
+        records: Sequence[int] | None = None,
     ) -> None:
-        """Rows as the monitor writes them with a window."""
+        """Rows as the monitor writes them with a window; unless ``records`` numbers them, behind all before."""
         positions = np.zeros((len(x), 4), dtype=np.int64)
         positions[:, 0] = first_ms + np.arange(len(x))
         own = np.full(len(x), np.nan) if y is None else np.array(y, dtype=np.float64)
-        block = SampleBlock(next(self._windows), schema.fingerprint, x, own, list(ids), positions)
+        numbers = self._records + np.arange(len(x)) if records is None else np.array(records, dtype=np.int64)
+        self._records = int(numbers[-1]) + 1
+        block = SampleBlock(next(self._windows), schema.fingerprint, x, own, list(ids), positions, numbers)
         for fields in block.encode():
             self.connection.call("XADD", self.keys.samples, "*", *fields)
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.entry import EntryId
 from core.record_place import RecordPlace
-from core.sample_block import SampleBlock
+from core.sample_block import UNNUMBERED, SampleBlock
 from core.schema import Schema
 from trainer.dataset import Dataset, LabelledRows
 
@@ -118,7 +118,8 @@ def test_of_a_block_only_rows_from_the_point_on_are_given(stage: Stage, dataset:
     places = [(7, 2, row, partition) for partition in (0, 1) for row in range(3)] + [(7, 1, 5, 1), (8, 0, 0, 0)]
     x = rows(*range(len(places)))
     ids = [b"p%d" % number for number in range(len(places))]
-    block = SampleBlock(1, SCHEMA.fingerprint, x, np.ones(len(places)), ids, np.array(places))
+    numbers = np.arange(len(places))
+    block = SampleBlock(1, SCHEMA.fingerprint, x, np.ones(len(places)), ids, np.array(places), numbers)
     for fields in block.encode():
         stage.connection.call("XADD", stage.keys.samples, "*", *fields)
     found = labelled(dataset, RecordPlace(7, 2, partition=0, row=2))
@@ -132,6 +133,71 @@ def test_rows_come_in_stream_order_and_once(stage: Stage, dataset: Dataset) -> N
     stage.sample(rows(1, 2), [b"p", b"q"], y=[0.0, 0.0])
     stage.sample(rows(1, 2), [b"p", b"q"], y=[0.0, 0.0])  # by a monitor that had lost its state
     assert pairs(labelled(dataset)) == [(1, 0), (2, 0), (3, 1), (4, 1)]
+
+
+NONE = [float("nan")] * 2
+
+
+def assert_before(found: LabelledRows, expected: list[float | None]) -> None:
+    """The value of the record before each row; None where it is unknown."""
+    wanted = [NONE if value is None else [value, -value] for value in expected]
+    np.testing.assert_array_equal(found.before, np.array(wanted).reshape(-1, 2))
+
+
+def test_the_record_before_a_row_needs_no_label(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2, 3, 4), [b"p", b"q", b"r", b"s"])
+    stage.label([b"r", b"p", b"s"], [0, 1, 1])
+    found = labelled(dataset)
+    assert pairs(found) == [(1, 1), (3, 0), (4, 1)]
+    assert_before(found, [None, 2, 3])
+    assert_before(found.tail(1), [2, 3])
+
+
+def test_the_record_before_a_row_may_be_of_the_window_before_and_before_the_point(
+    stage: Stage, dataset: Dataset
+) -> None:
+    stage.sample(rows(1, 2), [b"p", b"q"])
+    stage.sample(rows(3, 4), [b"r", b"s"], first_ms=PAST_MS + 2, y=[1.0, 0.0])
+    assert_before(labelled(dataset), [2, 3])
+    assert_before(dataset.labelled(RecordPlace(PAST_MS + 2, 0)), [2, 3])
+    assert_before(dataset.labelled(RecordPlace(PAST_MS + 3, 0)), [3])
+
+
+def test_a_record_that_was_not_sampled_is_before_no_row(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"], y=[1.0, 1.0, 1.0], records=[5, 7, 8])
+    stage.sample(rows(4, 5), [b"s", b"t"], first_ms=PAST_MS + 3, y=[1.0, 1.0], records=[10, 11])
+    assert_before(labelled(dataset), [None, None, 2, None, 4])
+
+
+def test_a_record_of_another_schema_is_before_no_row(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(np.ones((1, 2)), [b"p"], schema=Schema(("b", "c")))
+    stage.sample(rows(2), [b"q"], first_ms=PAST_MS + 1, y=[1.0])
+    stage.sample(np.ones((1, 3)), [b"r"], first_ms=PAST_MS + 2, schema=Schema(("a", "b", "c")))
+    stage.sample(rows(3, 4), [b"s", b"t"], first_ms=PAST_MS + 3, y=[1.0, 1.0])
+    assert_before(labelled(dataset), [None, None, 3])
+
+
+def test_rows_without_numbers_follow_no_record(stage: Stage, dataset: Dataset) -> None:
+    """Monitors gave none before there were any; -1 is not the number before that of the very first record."""
+    stage.sample(rows(1, 2), [b"p", b"q"], y=[1.0, 1.0], records=[UNNUMBERED] * 2)
+    stage.sample(rows(3, 4), [b"r", b"s"], first_ms=PAST_MS + 2, y=[1.0, 1.0], records=[0, 1])
+    assert_before(labelled(dataset), [None, None, None, 3])
+
+
+def test_rows_that_were_sampled_again_keep_the_record_before(stage: Stage, dataset: Dataset) -> None:
+    stage.sample(rows(1, 2), [b"p", b"q"], records=[70, 71])
+    stage.sample(rows(1, 2, 3), [b"p", b"q", b"r"], records=[0, 1, 2])  # by a monitor that had lost its state
+    stage.label([b"p", b"q", b"r"], [1, 1, 0])
+    found = labelled(dataset)
+    assert pairs(found) == [(1, 1), (2, 1), (3, 0)]
+    assert_before(found, [None, 1, 2])
+
+
+def test_a_row_whose_predecessor_was_let_go_follows_no_record(stage: Stage) -> None:
+    dataset = Dataset(stage.connection, stage.keys, SCHEMA, stage.settings, max_rows=2)
+    stage.sample(rows(1, 2), [b"p", b"q"])
+    stage.sample(rows(3, 4), [b"r", b"s"], first_ms=PAST_MS + 2, y=[1.0, 1.0])
+    assert_before(labelled(dataset), [None, 3])
 
 
 def test_rows_of_another_schema_are_left_out_but_their_labels_have_a_record(

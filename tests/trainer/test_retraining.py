@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from core.model_file import ModelFile
 from core.profile import profile_rows
 from core.record_place import RecordPlace
 from core.schema import Schema
+from tests.drift_references import QUICK_BLOCKS
 from trainer.dataset import LabelledRows
+from trainer.drift_reference import rows_before
 from trainer.fit import fit
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
 from trainer.retraining import Retraining, log_retraining, own_holdout, own_since, retrain
@@ -35,7 +38,8 @@ def draw(n: int, shift: float, seed: int, slope: float = 3.0) -> tuple[Floats, L
 def as_rows(x: Floats, y: Labels) -> LabelledRows:
     positions = np.zeros((len(y), 4), dtype=np.int64)
     positions[:, 0] = np.arange(len(y))
-    return LabelledRows(x, y, [b"%d" % row for row in range(len(y))], positions, 2 * len(y))
+    before = rows_before(x, np.arange(len(y)))
+    return LabelledRows(x, y, [b"%d" % row for row in range(len(y))], positions, before, 2 * len(y))
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +200,27 @@ def test_rows_that_still_drift_and_are_few_afterwards_are_refused_with_a_sentenc
     found = retrained(DRIFT, rows, production, min_labelled_rows=200)
     assert (found.result, found.fitted) == ("refused", None)
     assert "drift themselves" in found.verdict
+
+
+def test_a_verdict_names_a_feature_as_it_is_called() -> None:
+    features = ("Area; mm2", "B")
+    x, y = draw(400, 0.0, 99)
+    named = fit(Table(features, x, y, SCHEMA.classes), seed=0, blocks=QUICK_BLOCKS).file
+    found = retrained(DRIFT, joined(draw(300, 1.0, 20), draw(180, 3.0, 21)), named, min_labelled_rows=200)
+    assert found.verdict.startswith("The training rows drift themselves: from row ")
+    assert " on Area; mm2 is " in found.verdict
+    assert found.verdict.endswith("higher than before; a later attempt will have more rows.")
+    assert "--unordered" not in found.verdict
+
+
+def test_rows_whose_neighbours_have_no_label_are_known_for_dependent(production: ModelFile) -> None:
+    x = np.random.default_rng(30).normal(size=(1_500, 2))
+    x[1:] *= np.sqrt(1 - 0.9**2)
+    for row in range(1, len(x)):
+        x[row] += 0.9 * x[row - 1]
+    y = (np.random.default_rng(31).random(1_500) < 1 / (1 + np.exp(-3 * x[:, 0]))).astype(np.uint8)
+    kept = np.arange(0, 1_500, 3)
+    rows = dataclasses.replace(as_rows(x[kept], y[kept]), before=rows_before(x, kept))
+    fitted = retrained(DRIFT, rows, production).fitted
+    assert fitted is not None
+    assert fitted.file.drift.transform.autocorrelation[:2].tolist() == pytest.approx([0.9, 0.9], abs=0.05)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from core.drift.budget import (
@@ -37,6 +38,22 @@ def test_a_tail_is_a_probability_for_any_pane_and_budget() -> None:
             assert 0.0 < tail(budget, 0.05, pane) <= CALM_TAIL
 
 
-def test_a_cusum_of_events_reaches_its_threshold_once_in_its_share_of_the_budget() -> None:
-    assert math.exp(bernoulli_threshold(10_000.0, 0.02, 500)) * 500 == pytest.approx(10_000.0 / 0.02)
-    assert bernoulli_threshold(1.0, 1.0, 500) == 1.0
+def run_length_of_events(rng: np.random.Generator, threshold: float, pane: int, panes: int) -> float:
+    """Records to an alarm of a CUSUM of events at the tolerated share, judged every ``pane`` records."""
+    p0, p1 = 0.01, 0.05
+    weight = np.array([math.log((1.0 - p1) / (1.0 - p0)), math.log(p1 / p0)])
+    events = rng.binomial(pane, p0, size=panes)
+    height, alarms = 0.0, 0
+    for rise in (events * weight[1] + (pane - events) * weight[0]).tolist():
+        height = max(0.0, height + rise)
+        if height > threshold:
+            height, alarms = 0.0, alarms + 1
+    return panes * pane / max(1, alarms)
+
+
+@pytest.mark.parametrize("pane", [1, 10, 200])
+def test_a_cusum_of_events_keeps_its_share_of_the_budget_however_short_the_panes_are(pane: int) -> None:
+    wanted = 200.0
+    threshold = bernoulli_threshold(wanted * 0.5, 0.5)
+    found = run_length_of_events(np.random.default_rng(pane), threshold, pane, 200_000)
+    assert found > 0.95 * wanted

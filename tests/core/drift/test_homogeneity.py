@@ -10,9 +10,7 @@ import pytest
 
 from core.drift.autocorrelation import estimate_autocorrelation
 from core.drift.homogeneity import (
-    LEAST_BLOCKS,
     PERMUTATIONS,
-    block_length,
     examine_homogeneity,
     is_grouped_by_class,
 )
@@ -211,32 +209,28 @@ def test_the_unit_of_a_column_does_not_matter() -> None:
     assert examine_homogeneity(scaled).p_value == examine_homogeneity(columns).p_value
 
 
-def test_autocorrelated_rows_are_permuted_in_blocks_and_not_refused() -> None:
-    """r = .9: most references would be refused row by row, none is in blocks or as innovations."""
+def innovations(columns: Floats) -> Floats:
+    """Of autoregressive columns (c, N), with the coefficients that they show."""
+    r = estimate_autocorrelation(columns.T[1:], columns.T[:-1]).coefficients[:, None]
+    return columns[:, 1:] - r * columns[:, :-1]
+
+
+def test_innovations_of_autocorrelated_rows_are_not_refused() -> None:
+    """r = .9: most references would be refused row by row."""
     by_row = 0
     for seed in range(12):
         columns = autoregressive(seed, 7, 5000, 0.9)
         by_row += examine_homogeneity(columns).drifts
-        assert not examine_homogeneity(columns, block_rows=block_length(5000, 0.9)).drifts
-        r = estimate_autocorrelation(columns.T).coefficients[:, None]
-        assert not examine_homogeneity(columns[:, 1:] - r * columns[:, :-1]).drifts
+        assert not examine_homogeneity(innovations(columns)).drifts
     assert by_row > 6
-    columns = autoregressive(12, 7, 20_000, 0.9)
-    assert not examine_homogeneity(columns, block_rows=block_length(20_000, 0.9)).drifts
 
 
 def test_a_step_of_autocorrelated_rows_is_found() -> None:
     columns = autoregressive(3, 7, 20_000, 0.9)
-    columns[:, 8000:] += 0.4
-    found = examine_homogeneity(columns, block_rows=block_length(20_000, 0.9))
+    columns[:, 8000:] += 1.0
+    found = examine_homogeneity(innovations(columns))
     assert found.drifts
     assert abs(found.split - 8000) <= 400
-
-
-def test_blocks_grow_with_the_autocorrelation_and_leave_enough_of_them() -> None:
-    assert [block_length(20_000, r) for r in (-0.5, 0.0, 0.5, 0.9, 0.99)] == [1, 1, 141, 473, 1000]
-    for rows in (1, 30, 720, 20_000):
-        assert 1 <= block_length(rows, 0.99) <= max(1, rows // LEAST_BLOCKS)
 
 
 def test_many_rows_are_judged_by_cells_and_the_change_placed_to_the_row() -> None:

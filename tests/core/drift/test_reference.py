@@ -37,8 +37,9 @@ def test_equal_rows_give_equal_references(reference: DriftReference) -> None:
 
 def test_the_bins_of_dependent_rows_count_those_whose_predecessor_is_known() -> None:
     x = np.random.default_rng(5).normal(size=(200, 2))
-    preceding = np.where(np.arange(200) % 4 == 0, -1, np.arange(200) - 1)
-    rows = ReferenceRows(x, np.full(200, 0.5), np.arange(2), np.array([0.3, 0.3, 0.0]), preceding)
+    before = np.column_stack([np.roll(x, 1, axis=0), np.full(200, 0.5)])
+    before[::4] = np.nan
+    rows = ReferenceRows(x, np.full(200, 0.5), np.arange(2), np.array([0.3, 0.3, 0.0]), before)
     reference = fit_reference(rows, 0, blocks=QUICK_BLOCKS)
     assert (reference.rows, reference.bins.rows) == (200, 150)
     assert_equal(read_reference(reference.arrays(), 200, 0, 2), reference)

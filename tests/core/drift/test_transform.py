@@ -116,8 +116,9 @@ def test_innovations_of_an_autocorrelated_reference_are_independent() -> None:
     for row in range(len(x)):
         last = 0.9 * last + generator.normal(size=2)
         x[row] = last
-    preceding = np.arange(5_000) - 1
-    transform, _ = fit_transform(x, np.full(5_000, 0.5), np.arange(2), np.array([0.9, 0.9, 0.0]), preceding)
+    before = np.column_stack([np.roll(x, 1, axis=0), np.full(5_000, 0.5)])
+    before[0] = np.nan
+    transform, _ = fit_transform(x, np.full(5_000, 0.5), np.arange(2), np.array([0.9, 0.9, 0.0]), before)
     feature = transform.columns(x, np.full(5_000, 0.5)).feature
     for column in feature:
         assert abs(np.corrcoef(column[1:], column[:-1])[0, 1]) < 0.05
