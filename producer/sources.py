@@ -19,6 +19,7 @@ import msgspec
 
 from core.errors import DataError
 from core.listing import listed
+from core.number import all_decimal
 from producer.lines import Lines
 
 Format = Literal["csv", "jsonl"]
@@ -120,7 +121,33 @@ def _source(lines: Lines, format: Format | None, columns: Columns, size_bytes: i
     if not first:
         raise DataError(f"{lines.name} is empty; give a CSV file with a header, or one JSON object a line")
     sniffed: Format = "jsonl" if first.lstrip().startswith("{") else "csv"
+    if (format or sniffed) == "csv":
+        check_line_ends(lines.name, first)
     return Source(lines, format or sniffed, columns, size_bytes)
+
+
+def check_line_ends(name: str, first: str) -> None:
+    """Raise DataError for the first line of a CSV file that goes on behind a CR, which ends no line here."""
+    before, bare, _ = first.rstrip("\r\n").partition("\r")
+    if bare and not before.count('"') % 2:
+        raise DataError(f"{name} ends its lines with CR alone; save it with LF or CRLF at the end of each line")
+
+
+def check_columns(name: str, header: list[str]) -> None:
+    """Raise DataError for a first line that holds no names of columns: its cells are not told apart, or numbers.
+
+    Columns numbered from 0 are named so, as pandas does where they have no names.
+    """
+    if len(header) == 1:
+        for sign, called in ((";", "semicolons"), ("\t", "tabs")):
+            if sign in header[0]:
+                raise DataError(f"{name} separates its columns by {called}; separate them by commas")
+    cells = [cell.strip() for cell in header if cell.strip()]
+    numbered = cells == [str(number) for number in range(len(cells))]
+    if cells and not numbered and all_decimal([cell.encode() for cell in cells]):
+        raise DataError(
+            f"{name} has numbers in its first line; put a header line with the names of the columns there"
+        )
 
 
 def _csv_rows(lines: Lines, columns: Columns) -> Iterator[SourceRow]:
@@ -158,6 +185,7 @@ def _csv_rows(lines: Lines, columns: Columns) -> Iterator[SourceRow]:
 
 
 def _check_header(lines: Lines, header: list[str], columns: Columns) -> None:
+    check_columns(lines.name, header)
     repeated = next((name for name in header if name and header.count(name) > 1), None)
     if repeated is not None:
         raise DataError(f"{lines.name}: column {repeated!r} occurs twice; rename or remove one of them")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.drift.transform import Transform
+from core.drift.transform import LARGEST_Z, Transform
 from monitor.detectors import constant, cusum, distribution, headline, prediction, spread, unusable
 from monitor.detectors.base import Alarm, Evidence
 
@@ -38,12 +38,12 @@ def sentence(
         said = f"{what} is distributed otherwise than in training over {_last(alarm.records)}"
     elif detector == unusable.NAME:
         what = "were rejected" if alarm.channel == unusable.REJECTED else "lacked a feature"
-        said = f"{100.0 * alarm.events / alarm.records:.2g} % of {_last(alarm.records)} {what}"
+        said = f"{_percent(alarm.events, alarm.records)} % of {_last(alarm.records)} {what}"
     elif detector == constant.NAME:
         times = f"{alarm.events:,} of {_last(alarm.records)}"
         said = f"{features[blame[0]]} left the only value it had in training in {times}"
     elif detector == headline.NAME:
-        away = f"{alarm.statistic:.2g} SD from those of training on average"
+        away = f"{_size(alarm.statistic)} from those of training on average"
         said = f"The means of {_last(alarm.records)} are {away}; {_moved(alarm, evidence, names)} {since}"
     else:
         said = f"{_moved(alarm, evidence, names)} {since}"
@@ -61,8 +61,33 @@ def _moved(alarm: Alarm, evidence: Evidence, names: Sequence[str]) -> str:
     return f"{names[place]} is {_higher(evidence.alone[place])} than the other features lead one to expect"
 
 
+def figures(number: float, count: int = 2) -> str:
+    """A number that is not negative, to so many figures, and without an exponent.
+
+    >>> figures(0.0612), figures(7.0), figures(99.6), figures(12_345.0, 3)
+    ('0.061', '7', '100', '12,300')
+    """
+    rounded = float(f"{number:.{count}g}")
+    return f"{rounded:,.0f}" if rounded.is_integer() else f"{rounded:,.12f}".rstrip("0").rstrip(".")
+
+
+def _percent(events: int, records: int) -> str:
+    """Of 100 % none is missing."""
+    return figures(100.0 if events == records else min(99.0, 100.0 * events / records))
+
+
 def _higher(shift: float) -> str:
-    return f"{abs(shift):.2g} SD {'higher' if shift > 0 else 'lower'}"
+    which = "higher" if shift > 0 else "lower"
+    return f"{which} by {_size(shift)}" if _at_limit(shift) else f"{_size(shift)} {which}"
+
+
+def _size(shift: float) -> str:
+    """A record counts as ``LARGEST_Z`` at most, so that a mean which comes near is at least as large."""
+    return f"{figures(LARGEST_Z)} SD or more" if _at_limit(shift) else f"{figures(abs(shift))} SD"
+
+
+def _at_limit(shift: float) -> bool:
+    return float(f"{abs(shift):.2g}") >= LARGEST_Z
 
 
 def _last(records: int) -> str:
@@ -70,7 +95,10 @@ def _last(records: int) -> str:
 
 
 def _since(alarm: Alarm, evidence: Evidence) -> str:
-    """For how long; what is measured over fewer records than that says so."""
+    """For how long. Where that is longer than what was measured the number is left to the alarm's ``records``.
+
+    Those are counted to the first suspected record whose id is known, which may be a later one.
+    """
     if evidence.records >= alarm.back or not evidence.records:
         return f"for {_last(alarm.back)}"
-    return f"over {_last(evidence.records)}, and began {alarm.back:,} records ago"
+    return f"over {_last(evidence.records)}, and began before them"

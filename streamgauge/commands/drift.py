@@ -11,16 +11,16 @@ import typer
 from rich.console import Console
 
 from core.errors import SettingsError
-from core.settings import Settings, load_settings
+from core.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from streamgauge.drift.expectation import expect
 from streamgauge.drift.expectation_table import show_expectation
 from streamgauge.drift.json_writer import JsonWriter
 from streamgauge.drift.picture import checked_picture, draw
 from streamgauge.drift.reference import FittedReference, Reference, fitted_reference, logged_reference
 from streamgauge.drift.run import judge_file
-from streamgauge.drift.table import Digest, show
+from streamgauge.drift.table import WIDTH, Digest, show
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline
-from streamgauge.terminal_text import plain_console, printable
+from streamgauge.terminal_text import plain_console, print_wrapped, printable
 
 #: Exit status where there is an alarm: like that of diff, so that a script can tell it from an error.
 ALARMED = 1
@@ -66,17 +66,11 @@ def drift(
 
     Example: streamgauge drift new.csv --reference raisin.csv --label Class
     """
-    settings = load_settings(
-        {
-            "pipeline": pipeline,
-            "miniflow": miniflow,
-            "false_alarm_records": budget,
-            "window_records": window,
-            "seed": seed,
-        }
+    settings = _settings(
+        window, {"pipeline": pipeline, "miniflow": miniflow, "false_alarm_records": budget, "seed": seed}
     )
     _check_options(csv, reference, label, positive, run, report)
-    aside = plain_console(aside=True)
+    aside = plain_console(aside=True, least_width=WIDTH)
     with aside.status("calibrating on the reference"):
         judged_by: Reference
         if reference is None:
@@ -87,6 +81,20 @@ def drift(
         _judge(csv, judged_by, settings, report, aside, as_json)
     elif isinstance(judged_by, FittedReference):
         _expect(judged_by, settings, aside, as_json)
+
+
+def _settings(window: int | None, options: dict[str, str | int | None]) -> Settings:
+    """The settings; what no option of this command sets is named as the environment has it."""
+    try:
+        return load_settings({"window_records": window, **options})
+    except SettingsError as error:
+        if window is None or "window_min_records" not in str(error):
+            raise
+        variable = f"{ENVIRONMENT_PREFIX}WINDOW_MIN_RECORDS"
+        raise SettingsError(
+            f"--window {window} is less than window_min_records, so no window would have a verdict; choose a "
+            f"larger one, or set {variable}={window} in the environment"
+        ) from error
 
 
 def _check_options(
@@ -121,8 +129,8 @@ def _judge(
     writer = JsonWriter(sys.stdout, csv, reference, settings) if as_json else None
     history = judge_file(csv, reference, settings, aside, digest.add if writer is None else writer.add)
     if writer is None:
-        console = plain_console()
-        console.print(f"judged by {printable(reference.words)}")
+        console = plain_console(least_width=WIDTH)
+        print_wrapped(console, f"judged by {printable(reference.words)}")
         show(console, digest, history)
     else:
         writer.close(history)
@@ -139,4 +147,4 @@ def _expect(reference: FittedReference, settings: Settings, aside: Console, as_j
     if as_json:
         typer.echo(msgspec.json.encode(expectation).decode())
     else:
-        show_expectation(plain_console(), reference, expectation)
+        show_expectation(plain_console(least_width=WIDTH), reference, expectation)

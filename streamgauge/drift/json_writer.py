@@ -18,7 +18,8 @@ class JsonBeginning(msgspec.Struct, frozen=True, kw_only=True):
     """What stands before the windows."""
 
     file: str
-    reference: str
+    reference: str  #: a run, or the path of the file of reference rows
+    label: str | None  #: the column of classes of what the model was fitted to; None where it is not known
     training_rows: int
     features: tuple[str, ...]
     false_alarm_records: int
@@ -45,6 +46,7 @@ class JsonWriter:
         beginning = JsonBeginning(
             file=str(csv),
             reference=reference.name,
+            label=reference.label,
             training_rows=reference.file.drift.rows,
             features=reference.file.model.schema.features,
             false_alarm_records=settings.false_alarm_records,

@@ -25,7 +25,7 @@ from core.record_encoder import encode_block
 from core.record_fields import check_id, parse_label
 from producer.lines import Lines
 from producer.record import plain_fields
-from producer.sources import Columns, Source, SourceRow
+from producer.sources import Columns, Source, SourceRow, check_columns, check_line_ends
 
 #: All rows are entries of this millisecond, so that no time limit cuts a window. The sequence number of an entry
 #: is the number of its first line.
@@ -64,9 +64,7 @@ class RowSource:
         header = self._lines.peek()
         if not header:
             raise DataError(f"{name} is empty; give a CSV file with a header line and rows")
-        if header.count('"') % 2:
-            raise DataError(f"{name}: the header goes on over several lines; write it on one")
-        self._header: list[str] = next(csv.reader([header]))
+        self._header = _columns(name, header)
         self._header_bytes = self._lines.bytes_read
         self.rows_read = 0
         self.unknown_labels = 0  #: rows that cannot be used since their label is no class of the model
@@ -251,6 +249,19 @@ def open_rows(path: Path, label: str | None = None) -> Iterator[RowSource]:
         if file.seekable():
             file.seek(0)
         yield RowSource(file, str(path), size_bytes, label)
+
+
+def _columns(name: str, header: str) -> list[str]:
+    """Names of the columns, by the first line that is not blank."""
+    check_line_ends(name, header)
+    if header.count('"') % 2:
+        raise DataError(f"{name}: the header goes on over several lines; write it on one")
+    try:
+        names = next(csv.reader([header], strict=True))
+    except csv.Error as error:
+        raise DataError(f"{name}: the header is not CSV ({error}); mend the line") from error
+    check_columns(name, names)
+    return names
 
 
 def _placed(line: int, fields: list[bytes]) -> PlacedEntry:

@@ -99,6 +99,12 @@ def test_every_json_number_is_a_number_on_the_wire(number: float) -> None:
         ("a.csv", b"a,b\n", "no rows"),
         ("a.csv", b"a,b\n1,2\n1,2,3\n", "line 3 has 3 values for 2 columns"),
         ("a.csv", b"a,a\n1,2\n", "column 'a' occurs twice"),
+        ("a.csv", b"a,b\r1,2\r", "ends its lines with CR alone"),
+        ("a.csv", b"a" * 140_000 + b",b\n1,2\n", "line 1 is not CSV"),
+        ("a.csv", b"a;b\n1;2\n", "by semicolons; separate them by commas"),
+        ("a.csv", b"a\tb\n1\t2\n", "by tabs; separate them by commas"),
+        ("a.csv", b"1,2\n3,4\n", "numbers in its first line; put a header"),
+        ("a.csv", b"7,7\n3,4\n", "numbers in its first line; put a header"),
         ("a.csv", b'a,b\n1,"2\n', "is not CSV"),
         ("a.csv", b"a,b\n1,2\n\xff,3\n", "line 3 is not UTF-8"),
         ("a.csv", b"a\n" + b"1" * (MAX_LINE_BYTES + 1), "line 2 is longer than"),
@@ -117,6 +123,11 @@ def test_a_file_that_is_not_what_it_says_ends_with_one_sentence(
     with pytest.raises(DataError, match=words) as raised:
         rows_of(path)
     assert "\n" not in str(raised.value)
+
+
+def test_columns_that_are_numbered_from_0_have_these_names(file: Path) -> None:
+    file.write_text("0,1,2\n7,8,9\n")
+    assert [row.values for row in rows_of(file)] == [{"0": b"7", "1": b"8", "2": b"9"}]
 
 
 def test_rows_before_a_broken_line_are_given_first(file: Path) -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.drift.transform import LARGEST_Z
 from core.model import Floats
 from monitor.detectors.base import Alarm
 from monitor.detectors.recent import KEPT_RECORDS, RecentRecords
-from monitor.detectors.words import sentence
+from monitor.detectors.words import figures, sentence
 from tests.monitor.detectors.alone import FEATURES, draw, model_file, probability
 
 TRANSFORM = model_file().drift.transform
@@ -42,7 +43,7 @@ def test_a_shift_against_the_other_features_is_told_against_them() -> None:
 def test_what_is_measured_over_fewer_records_than_it_lasts_says_so() -> None:
     words = said(Alarm("cusum", "feature", 60.0, 40.0, back=1_200, column=2), shifted(0.0, 0.0, 0.3, 0.0))
     assert words.startswith("roundness is ")
-    assert words.endswith(" SD higher over the last 200 records, and began 1,200 records ago.")
+    assert words.endswith(" SD higher over the last 200 records, and began before them.")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,35 @@ def test_a_prediction_is_told_as_probabilities() -> None:
     assert (
         words == f"The mean predicted probability is {mean:.2f} instead of {usual:.2f} for the last 200 records."
     )
+
+
+@pytest.mark.parametrize(
+    ("events", "records", "percent"),
+    [(300, 300, "100"), (299, 300, "99"), (1, 3, "33"), (1, 100_000, "0.001"), (3, 40, "7.5")],
+)
+def test_a_share_has_no_exponent_and_is_100_percent_only_without_an_exception(
+    events: int, records: int, percent: str
+) -> None:
+    alarm = Alarm("unusable", "rejected", 9.0, 8.0, back=1, events=events, records=records)
+    words = said(alarm, shifted(0.0, 0.0, 0.0, 0.0))
+    assert words == f"{percent} % of the last {records:,} records were rejected."
+
+
+def test_a_shift_at_the_limit_of_what_a_record_counts_is_at_least_as_large() -> None:
+    far = shifted(0.0, 0.0, -1e5, 0.0)
+    moved = said(Alarm("mean_shift", "mean_shift_50", 60.0, 40.0, back=50), far)
+    assert moved == "roundness is lower by 10 SD or more for the last 50 records."
+    alarm = Alarm("mean_abs_z", "mean_abs_z", LARGEST_Z, 0.2, back=150, records=500)
+    assert "are 10 SD or more from those of training on average; round" in said(alarm, far)
+    near = said(Alarm("mean_shift", "mean_shift_50", 60.0, 40.0, back=50), shifted(0.0, 0.0, -8.0, 0.0))
+    assert "or more" not in near
+
+
+def test_figures_have_separators_and_no_exponent() -> None:
+    numbers = (0.0, 0.00001234, 0.5, 9.96, 99.6, 1_234.5, 12_345.0, 1e6)
+    shown = ["0", "0.000012", "0.5", "10", "100", "1,200", "12,000", "1,000,000"]
+    assert [figures(number) for number in numbers] == shown
+    assert figures(12_345.0, 3) == "12,300"
 
 
 def test_the_headline_names_the_score_and_the_feature() -> None:

@@ -13,7 +13,7 @@ from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow
 from core.model import Floats
 from core.settings import Settings
-from streamgauge.drift.reference import UNLOGGED, FittedReference, training_rows
+from streamgauge.drift.reference import FittedReference, training_rows
 from tests.drift_references import QUICK_BLOCKS
 from trainer.fit import FittedModel, fit, log_run
 from trainer.table import Table
@@ -63,7 +63,7 @@ def fitted(table: Table) -> FittedModel:
 
 @pytest.fixture(scope="session")
 def reference(table: Table, fitted: FittedModel) -> FittedReference:
-    return FittedReference(UNLOGGED, "some rows", fitted.file, rows=training_rows(table, 0, ordered=True))
+    return FittedReference("rows.csv", "some rows", fitted.file, rows=training_rows(table, 0, ordered=True))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def test_json_holds_every_window(ask: Ask, production: str, write_rows: WriteRow
     answer = ask("drift", "drift.csv", "--window", "100", "--json")
     assert answer.status == 1, answer.error
     found = json.loads(answer.out)
-    assert found["reference"] == production
+    assert (found["reference"], found["label"]) == (production, None)
     assert found["features"] == list(FEATURES)
     assert (found["window_records"], found["slide_records"], found["false_alarm_records"]) == (100, 100, 100_000)
     assert [window["window"] for window in found["windows"]] == list(range(1, len(found["windows"]) + 1))
@@ -136,7 +137,9 @@ def test_labels_that_turn_are_an_alarm_in_json_and_table(ask: Ask, write_rows: W
 def test_the_column_of_the_reference_holds_the_labels_of_the_file(ask: Ask, labelled: str) -> None:
     asked = ("drift", labelled, "--reference", labelled, "--label", "good", "--unordered")
     assert "300 labels of column good tested" in ask(*asked).out
-    assert json.loads(ask(*asked, "--json").out)["labels"]["column"] == "good"
+    found = json.loads(ask(*asked, "--json").out)
+    assert found["labels"]["column"] == "good"
+    assert (found["reference"], found["label"]) == (labelled, "good")
 
 
 def test_a_labelled_file_is_a_reference(ask: Ask, labelled: str) -> None:
@@ -175,11 +178,30 @@ def test_the_expectation_is_a_table(ask: Ask, tmp_path: Path) -> None:
     for words in (
         "100 rows of plain.csv",
         "100,000 records",
-        "±0.5 SD of a alone",
-        "known truth",
-        "4 times the rows",
+        " x4 ",
+        "known",
+        "±0.5 SD of a ",
+        "with 400 such rows",
+        "1 of 20 references: fewer than",
     ):
         assert words in answer.out, words
+    table = [line for line in answer.out.splitlines() if line.startswith((" ", "records"))]
+    assert max(map(len, table)) <= 80
+
+
+def test_nothing_of_an_expectation_wraps_on_80_columns(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes standard output for a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [f"{a!r},{b!r}" for a, b in normal_rows(100, 25)[:, :2].tolist()]
+    name = "a_file_with_a_name_that_goes_on_for_long.csv"
+    (tmp_path / name).write_text("\n".join(["the_length_of_the_major_axis_of_the_grain,b", *rows]) + "\n")
+    answer = ask("drift", "--reference", name, "--budget", "10000000")
+    assert answer.status == 0, answer.error
+    plain = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in answer.out.splitlines()]
+    assert max(map(len, plain)) <= 80
+    assert any("the_length_.." in line for line in plain)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
@@ -208,7 +230,7 @@ def test_a_picture_is_written_beside_the_table(
         (("calm.csv", "--run", "nonsense"), ("nonsense",)),
         (("calm.csv", "--run", "0123456789ab"), ("0123456789ab",)),
         (("calm.csv", "--window", "0"), ("window_records",)),
-        (("calm.csv", "--window", "20"), ("window_min_records",)),
+        (("calm.csv", "--window", "20"), ("--window 20", "STREAMGAUGE_WINDOW_MIN_RECORDS=20")),
         (("calm.csv", "--budget", "10"), ("false_alarm_records",)),
         (("missing.csv",), ("missing.csv",)),
         ((".",), ("directory",)),
@@ -216,6 +238,13 @@ def test_a_picture_is_written_beside_the_table(
         (("header.csv",), ("header.csv", "no rows")),
         (("other.csv",), ("other.csv", "'b', 'c'")),
         (("ragged.csv",), ("ragged.csv: line 3",)),
+        (("return.csv",), ("return.csv ends its lines with CR alone",)),
+        (("semicolons.csv",), ("semicolons.csv separates its columns by semicolons",)),
+        (("numbers.csv",), ("numbers.csv has numbers in its first line",)),
+        (("calm.csv", "--reference", "return.csv"), ("return.csv ends its lines with CR alone",)),
+        (("calm.csv", "--reference", "tabs.csv", "--label", "c"), ("tabs.csv separates its columns by tabs",)),
+        (("calm.csv", "--reference", "numbers.csv", "--label", "1"), ("numbers.csv has numbers",)),
+        (("calm.csv", "--reference", "numbers.csv"), ("numbers.csv has numbers",)),
         (("calm.csv", "--reference", "missing.csv"), ("missing.csv",)),
         (("calm.csv", "--reference", "calm.csv", "--label", "colour"), ("'colour'",)),
         (("calm.csv", "--reference", "calm.csv"), ("'row 0'", "line 2")),
@@ -231,6 +260,10 @@ def test_what_is_wrong_is_one_sentence(
         "header.csv": "a,b,c\n",
         "other.csv": "a,d\n1,2\n",
         "ragged.csv": "a,b,c\n1,2,3\n1,2,3,4\n",
+        "return.csv": "a,b,c\r1,2,3\r",
+        "semicolons.csv": "a;b;c\n1;2;3\n",
+        "tabs.csv": "a\tb\tc\n1\t2\t3\n",
+        "numbers.csv": "3,2,1\n6,5,4\n",
     }.items():
         (tmp_path / name).write_text(content)
     answer = ask("drift", *arguments)

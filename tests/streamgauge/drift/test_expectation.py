@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from core.drift.budget import RECORD_SHARE
 from core.drift.calibration import ANCHORS
 from core.settings import Settings
 from monitor.drift_engine import Limits
@@ -21,7 +22,7 @@ from streamgauge.drift.expectation import (
     in_words,
     run_lengths,
 )
-from streamgauge.drift.reference import UNLOGGED, FittedReference, training_rows
+from streamgauge.drift.reference import FittedReference, training_rows
 from tests.drift_references import QUICK_BLOCKS
 from tests.streamgauge.drift.conftest import FEATURES, ROWS, normal_rows
 from trainer.fit import fit
@@ -69,10 +70,32 @@ def test_each_feature_alone_and_each_kind_of_reference_is_told(expectation: Expe
 
 
 def test_a_reference_that_keeps_the_budget_everywhere_gives_the_budget() -> None:
+    """But at the upper end, where the detectors that judge windows are taken to say nothing."""
     lengths = run_lengths(np.full(30, ANCHORS[1]), 50_000)
-    assert (lengths.low, lengths.median, lengths.high) == pytest.approx((50_000,) * 3)
+    assert (lengths.low, lengths.median, lengths.high) == pytest.approx((50_000, 50_000, 50_000 / RECORD_SHARE))
     longer = run_lengths(np.full(30, 3 * ANCHORS[1]), 50_000)
-    assert 50_000 < longer.median < 3 * 50_000
+    assert 50_000 < longer.median < 3 * 50_000 / RECORD_SHARE < longer.high
+
+
+def test_the_range_of_run_lengths_grows_with_the_budget_and_promises_no_more_than_it() -> None:
+    """From the run lengths that Raisin has at 10,000; at 100,000 the median was 400,000, 95 % 1,800,000."""
+    lengths = ANCHORS[1] * np.exp(1.19 + 0.448 * np.random.default_rng(0).normal(size=2_000))
+    spreads = []
+    for budget in (2_500, ANCHORS[1], 100_000, 1_000_000):
+        found = run_lengths(lengths, budget)
+        assert found.low <= budget < found.median < found.high
+        spreads.append(np.log(found.high / found.low))
+    assert (np.diff(spreads) > 0.3).all()
+    wide = run_lengths(lengths, 100_000)
+    assert wide.low == 100_000
+    assert 250_000 < wide.median < 500_000
+    assert 1_200_000 < wide.high < 2_500_000
+
+
+def test_a_tiny_budget_has_run_lengths_too() -> None:
+    lengths = ANCHORS[1] * np.exp(np.random.default_rng(0).normal(size=30))
+    found = run_lengths(lengths, 10)
+    assert 0 < found.low <= found.median <= found.high <= 10 / RECORD_SHARE
 
 
 def test_the_change_comes_neither_before_nor_behind_the_place_it_is_counted_from(
@@ -128,7 +151,7 @@ def ordered_reference(x: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> F
     noise = np.random.default_rng(0).normal(size=len(x))
     table = Table(FEATURES, x, (x.sum(axis=1) + noise > x.sum(axis=1).mean()).astype(np.uint8))
     fitted = fit(table, seed=0, blocks=QUICK_BLOCKS)
-    return FittedReference(UNLOGGED, "rows", fitted.file, rows=training_rows(table, 0, ordered=True))
+    return FittedReference("rows.csv", "rows", fitted.file, rows=training_rows(table, 0, ordered=True))
 
 
 def test_a_dependent_reference_is_measured_on_dependent_records() -> None:
@@ -156,8 +179,9 @@ def test_an_unlabelled_reference_and_a_constant_feature_can_be_measured(referenc
     reference = ordered_reference(x)
     rows = reference.rows.of(reference.file)
     sentence = brief_expectation(reference.file, rows, SETTINGS)
-    assert "2,000 records" in sentence
+    assert "19 of 20 training sets alarm falsely less often than once in 2,000 records" in sentence
     assert "0.5 SD" in sentence
+    assert "\n" not in sentence
 
 
 def test_of_many_features_some_are_measured_alone(

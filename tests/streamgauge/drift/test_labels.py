@@ -11,7 +11,7 @@ from core.settings import Settings
 from monitor.detectors import concept
 from streamgauge.drift.file_window import FileWindow
 from streamgauge.drift.history import History
-from streamgauge.drift.reference import UNLOGGED, FittedReference, Reference
+from streamgauge.drift.reference import FittedReference, Reference
 from streamgauge.drift.run import judge_file
 from tests.streamgauge.drift.conftest import LONG_S, ROWS, WriteRows, label_texts, normal_rows
 from tests.streamgauge.drift.test_equality import assert_judged_alike
@@ -33,7 +33,7 @@ def judged(
 
 def named(reference: FittedReference, label: str | None = "good", *, labelled: bool = True) -> Reference:
     """The reference with another column of classes."""
-    return Reference(UNLOGGED, reference.words, reference.file, labelled, label)
+    return Reference(reference.name, reference.words, reference.file, labelled, label)
 
 
 def without_labels(windows: list[FileWindow]) -> list[object]:

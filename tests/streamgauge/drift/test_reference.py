@@ -135,6 +135,7 @@ def test_the_rows_of_a_dependent_reference_keep_their_order(tmp_path: Path) -> N
     reference = fitted_reference(path, None, None, Settings(), ordered=True)
     rows = reference.rows.of(reference.file)
     assert rows.dependent
-    assert rows.preceding is not None
-    assert rows.preceding.tolist() == [-1, *range(len(x) - 1)]
+    assert rows.known.tolist() == [False] + [True] * (len(x) - 1)
+    assert rows.before is not None
+    assert np.array_equal(rows.before[1:], rows.values[:-1])
     assert not fitted_reference(path, None, None, Settings(), ordered=False).rows.of(reference.file).dependent

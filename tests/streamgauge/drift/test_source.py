@@ -135,12 +135,35 @@ def test_every_row_is_read_as_it_would_be_pushed(
         b'a,b\n1,2\n1,"2\n',
         b"a,b\n1,2\n1,\xff\n",
         b"a,b\n1,2\r3,4\n",
+        b"a,b\r1,2\r3,4\r",
+        b'"a","b"\r1,2',
+        b"a;b\n1;2\n",
+        b"a\tb\n1\t2\n",
+        b"7.5,2\n1,2\n",
         b"a,b\n1,2\n",
         b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n3,4",
         b"a,b\n1,2\n" + b"3,4\n" * 5_000 + b"5," + b"6" * 3_999 + b"\n7,8\n",
         b"a,b\n" + b"1,2\n" * 900,
     ],
-    ids=["empty", "header", "blank", "twice", "long", "quote", "bytes", "return", "one", "mark", "large", "short"],
+    ids=[
+        "empty",
+        "header",
+        "blank",
+        "twice",
+        "long",
+        "quote",
+        "bytes",
+        "return",
+        "cr",
+        "quoted cr",
+        "semicolon",
+        "tab",
+        "numbers",
+        "one",
+        "mark",
+        "large",
+        "short",
+    ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_as_a_push_refuses_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rows.csv"
@@ -189,6 +212,27 @@ def test_a_header_over_two_lines_is_refused(tmp_path: Path) -> None:
     path.write_text('a,"b\nc"\n1,2\n')
     with pytest.raises(DataError, match="several lines"), open_rows(path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a,b\r1,2\r", r"rows\.csv ends its lines with CR alone; save it"),
+        (b"a;b\n1;2\n", r"separates its columns by semicolons; separate them by commas"),
+        (b"a\tb\n1\t2\n", r"separates its columns by tabs; separate them by commas"),
+        (b"\n1.5,-2\n3,4\n", r"has numbers in its first line; put a header line"),
+        (b"a" * 140_000 + b",b\n1,2\n", r"the header is not CSV .*; mend"),
+    ],
+    ids=["return", "semicolons", "tabs", "numbers", "long"],
+)
+def test_a_header_that_is_none_is_one_sentence_before_a_row_is_read(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised, open_rows(path):
+        pass
+    assert "\n" not in str(raised.value)
 
 
 def test_the_line_of_a_record_is_told_from_its_id() -> None:

@@ -55,7 +55,8 @@ def window(number: int, ratio: float = 0.5, *, alarm: bool = False, skipped: int
     )
 
 
-def printed(windows: list[FileWindow], labels: FileLabels | None = None) -> str:
+def printed(windows: list[FileWindow], labels: FileLabels | None = None, *, width: int | None = None) -> str:
+    """What a pipe gets, or a terminal of so many columns."""
     digest, history = Digest(), History(("a", "b"), labels=labels)
     for each in windows:
         digest.add(each)
@@ -63,13 +64,16 @@ def printed(windows: list[FileWindow], labels: FileLabels | None = None) -> str:
         history.records += each.n
         history.skipped += each.skipped
     out = io.StringIO()
-    show(Console(file=out, width=160, markup=False), digest, history)
+    terminal = width is not None
+    console = Console(file=out, width=width or 160, markup=False, force_terminal=terminal, color_system=None)
+    show(console, digest, history)
     return out.getvalue()
 
 
 def test_every_window_of_a_short_file_is_shown() -> None:
     text = printed([window(number) for number in range(1, MOST_WINDOWS + 1)])
-    assert [line.split()[0] for line in text.splitlines()[1:-1]] == [str(n) for n in range(1, MOST_WINDOWS + 1)]
+    lines = [f"{10 * number}-{10 * number + 9}" for number in range(1, MOST_WINDOWS + 1)]
+    assert [line.split()[0] for line in text.splitlines()[1:-1]] == lines
     assert "more" not in text
     assert "skipped" not in text
     assert text.splitlines()[-1] == "no alarm in 200 records, 20 windows"
@@ -99,13 +103,20 @@ def test_of_many_alarms_those_that_begin_a_drift_are_told() -> None:
     assert text.count("alarm at line") == 2
     assert "alarm at line 505" in text
     assert "alarm at line 2,005" in text
-    assert "78 more alarms" in text
+    assert "78 more alarms in windows that follow these without a pause; --json has all" in text
+
+
+def test_of_more_drifts_than_are_told_no_pause_is_denied() -> None:
+    text = printed([window(n, 1.5, alarm=bool(n % 2)) for n in range(1, 2 * MOST_ALARMS + 8)])
+    assert text.count("alarm at line") == MOST_ALARMS
+    assert "4 more alarms; --json has all" in text
+    assert "pause" not in text
 
 
 def test_each_alarm_of_a_few_is_told_with_line_effect_and_blame() -> None:
     text = printed([window(n, 1.5, alarm=n > 2) for n in range(1, 3 + MOST_ALARMS)])
     assert text.count("alarm at line") == MOST_ALARMS
-    assert "alarm at line 35: mean_abs_z 1.5, threshold 1, effect 0.70 SD" in text
+    assert "alarm at line 35: mean_abs_z 1.5, threshold 1, effect 0.70 SD of b\n" in text
     assert "b is lower [3]." in text
     assert "suspected from line 32; to blame: b -0.70 SD, a +0.10 SD" in text
 
@@ -115,8 +126,68 @@ def test_an_alarm_that_moves_no_feature_has_no_effect_to_tell() -> None:
     assert each.alarm is not None
     alarm = msgspec.structs.replace(each.alarm, detector=concept.NAME, statistic=12_345.0, threshold=1e4, blame=[])
     text = printed([msgspec.structs.replace(each, alarm=alarm)])
-    assert "alarm at line 35: concept 1.23e+04, threshold 1e+04\n" in text
+    assert "alarm at line 35: concept 12,300, threshold 10,000\n" in text
     assert "suspected from line 32\n" in text
+
+
+def test_a_constant_that_changed_is_blamed_alone_and_without_training_sd() -> None:
+    each = window(3, 1.5, alarm=True)
+    assert each.alarm is not None
+    text = printed([msgspec.structs.replace(each, alarm=msgspec.structs.replace(each.alarm, detector="constant"))])
+    assert "alarm at line 35: constant 1.5, threshold 1\n" in text
+    assert "suspected from line 32; to blame: b\n" in text
+
+
+def _wide(number: int, *, skipped: int) -> FileWindow:
+    """A window as wide as one can be: of a long file, with long names and large figures."""
+    each = window(number, 1.5, alarm=True, skipped=skipped)
+    assert each.alarm is not None
+    name = "the_length_of_the_major_axis"
+    blame, z = [name, "a", "b"], {name: -10.0, "a": 10.0, "b": 10.0}
+    alarm = msgspec.structs.replace(
+        each.alarm,
+        line=1_234_567,
+        detector="distribution",
+        statistic=123_456.0,
+        blame=blame,
+        shift=z,
+        sentence=f"{name} is lower by 10 SD or more than the other features lead one to expect, over 200 records.",
+    )
+    far = Reading("distribution", 123_456.0, 1.0, True, False)
+    return msgspec.structs.replace(
+        each,
+        first_line=1_000_001,
+        last_line=1_000_500,
+        state="recovering",
+        score=10.0,
+        threshold=0.195,
+        z=z,
+        blame=blame,
+        readings=[far if one.detector == far.detector else one for one in each.readings],
+        alarm=alarm,
+    )
+
+
+@pytest.mark.parametrize("skipped", [0, 500])
+def test_nothing_is_wider_than_a_terminal_of_80_columns(skipped: int) -> None:
+    wide = _wide(1, skipped=skipped)
+    told = FileLabels(column="good", tested=1_200, unknown=30, log_loss=0.4321, reference_log_loss=0.25)
+    text = printed([wide, window(2, 0.5, skipped=skipped, n=0)], told, width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "10 SD or more" in text
+    assert ("th..is -10.00" if skipped else "the_le..r_axis -10.00") in text
+    for line in text.splitlines():
+        assert not line.startswith(("SD", "of ", "over", "last"))  # what goes on is indented
+    first = text.splitlines()[1]
+    assert first.startswith("1000001-1000500 ")
+    assert "recovering distribution > 999" in " ".join(first.split())
+    assert ("500" in first.split()) is bool(skipped)
+
+
+def test_a_pipe_gets_sentences_whole() -> None:
+    (sentence,) = (line for line in printed([_wide(1, skipped=0)]).splitlines() if "lead one to expect" in line)
+    assert sentence.startswith("  the_length_of_the_major_axis is lower")
+    assert sentence.endswith("over 200 records.")
 
 
 def test_labels_are_summed_up_in_one_line() -> None:
