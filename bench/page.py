@@ -34,7 +34,7 @@ def with_figures(text: str, document: Document) -> str:
     def replaced(found: re.Match[str]) -> str:
         wanted = found[2].split(" | ")
         if wanted == ["run"]:
-            return f"{found[1]}{_about(document)}\n{found[3]}"
+            return f"{found[1]}{about(document)}\n{found[3]}"
         rows = [result for result in document.results if result.name.startswith(tuple(wanted))]
         if not rows:
             raise ValueError(f"the run has no row that begins with {found[2]!r}; run make bench, all of it")
@@ -60,7 +60,8 @@ def markdown(results: list[Result]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _about(document: Document) -> str:
+def about(document: Document) -> str:
+    """The command, the versions and the machine of a run."""
     versions = ", ".join(f"{name} {version}" for name, version in document.versions.items())
     machine = ", ".join(f"{name} {value}" for name, value in document.machine.items())
     return f"`{document.command}`: {versions}; {machine}."

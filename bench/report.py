@@ -125,10 +125,13 @@ class Report:
         """Write the JSON file; returns its path."""
         OUT.mkdir(exist_ok=True)
         path = OUT / f"{self.suite}.json"
-        document = Document(self.command, self.seed, self.versions, _machine(), self.results)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self.document()), indent=2) + b"\n")
         self.console.print(f"written   {path}")
         return path
+
+    def document(self) -> Document:
+        """What is written."""
+        return Document(self.command, self.seed, self.versions, _machine(), self.results)
 
 
 def figure(value: float | None) -> str:

@@ -17,8 +17,10 @@ from bench.drift.populations import RowPopulation, draw_reference
 from bench.drift.run import BUDGET, DriftRun
 from bench.drift.run_length import CAP_RECORDS, CHUNK_RECORDS, WARM_UP_RECORDS, Delays, join_delays
 from bench.drift.seeds import Purpose, generator_for
-from bench.drift.tables import delay_unit
+from bench.drift.short_table import ShortTable
+from bench.drift.tables import delay_unit, shown, yes_or_no
 from bench.drift.workers import spread
+from bench.report import figure
 from core.model import Floats, LogisticModel
 from trainer.fit import fit
 from trainer.split import stratified_split
@@ -58,7 +60,7 @@ def measure(run: DriftRun) -> None:
         return
     work = run.work
     tasks = [LabelTask(run.raisin, run.seed, number) for number in range(work.gaussian_references)]
-    one = partial(_found, runs=work.gaussian_runs, max_records=work.records)
+    one = partial(_found, runs=work.gaussian_runs, max_records=work.budgets * BUDGET)
     parts = spread(one, tasks, run.processes, lambda what: run.say(f"{name}: {what}"))
     records, alarms = sum(part.records for part in parts), sum(part.alarms for part in parts)
     run.report.add(
@@ -68,6 +70,8 @@ def measure(run: DriftRun) -> None:
         ("the budget", float(BUDGET)),
         at_least=1.0,
     )
+    length = records / max(1, alarms)
+    rows = [("no change: labelled records an alarm", figure(length), "", yes_or_no(length >= BUDGET))]
     for share in _FLIPPED_SHARES:
         found = join_delays([part.delays[share] for part in parts])
         what = f"{name}: {100 * share:.0f} % of labels turned"
@@ -78,6 +82,12 @@ def measure(run: DriftRun) -> None:
             f"% of {len(found.records)} runs",
             at_most=_UNFOUND_PERCENT,
         )
+        missed = 100.0 * found.undetected_share
+        said = f"{100 * share:.0f} % of labels turned: labelled records to the alarm"
+        rows.append((said, shown(found), f"{figure(missed)} %", yes_or_no(missed <= _UNFOUND_PERCENT)))
+    columns = ("labels alone", "figure", f"not found in {CAP_RECORDS:,}", "met")
+    note = f"Raisin, references: {len(parts)}, a budget of one false alarm in {BUDGET:,} labelled records."
+    run.report.add_table(ShortTable("labels", columns, tuple(rows), note))
 
 
 def _found(task: LabelTask, runs: int, max_records: int) -> LabelFound:

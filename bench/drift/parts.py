@@ -10,6 +10,7 @@ from bench.drift.run import DriftRun
 PARTS: dict[str, Callable[[DriftRun], None]] = {
     "known_truth": in_control_parts.known_truth,
     "estimated": in_control_parts.estimated,
+    "estimated_default": in_control_parts.estimated_default,
     "autocorrelated": in_control_parts.autocorrelated,
     "delays": delay_part.measure,
     "shapes": shape_part.measure,

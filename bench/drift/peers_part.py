@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from bench.drift.changes import Change, mean_changes, shape_changes
+from bench.drift.peer_table import best_of, delay_table, rate_table
 from bench.drift.peers.job import Job, Outcome
 from bench.drift.peers.kinds import PEERS
 from bench.drift.peers.processes import Unmeasured, measure_all
 from bench.drift.peers.tuning import TOLERANCE
 from bench.drift.populations import Population
-from bench.drift.reference_task import ReferenceTask, both_of
+from bench.drift.reference_task import ReferenceTask, both_of, run_lengths_of
 from bench.drift.run import BUDGET, DriftRun
 from bench.drift.run_length import CAP_RECORDS, join_delays, join_run_lengths
-from bench.drift.tables import DelayTable, delay_unit
+from bench.drift.short_table import ShortTable
+from bench.drift.tables import delay_unit
 from bench.drift.workers import spread
 from bench.report import figure
 
@@ -46,11 +49,11 @@ def measure(run: DriftRun) -> None:
     measured = measure_all(jobs, run.raisin, run.folder, run.peers, run.processes, run.say)
     run.report.versions |= run.peers.versions("river")
     outcomes = [found for found in measured if isinstance(found, Outcome)]
-    for missing in measured:
-        if isinstance(missing, Unmeasured):
-            run.report.add(f"peer {missing.name}: not measured", None, "", (missing.reason, None))
-    for name, reason in NOT_RUN.items():
-        run.report.add(f"peer {name}: not measured", None, "", (reason, None))
+    unmeasured = {
+        missing.name: missing.reason for missing in measured if isinstance(missing, Unmeasured)
+    } | NOT_RUN
+    for name, reason in unmeasured.items():
+        run.report.add_tabled(f"peer {name}: not measured", None, "", (reason, None))
     default = _engine(run, ENGINE, float(BUDGET))
     ours = _tuned_engine(run, default)
     _add_rates(run, [default, ours, *outcomes])
@@ -62,7 +65,7 @@ def measure(run: DriftRun) -> None:
             at_default.mean if len(at_default.records) else None,
             delay_unit(at_default),
         )
-    _add_table(run, [default, ours, *outcomes])
+    _add_tables(run, default, ours, outcomes, unmeasured)
 
 
 def all_changes(population: Population) -> list[Change]:
@@ -72,32 +75,49 @@ def all_changes(population: Population) -> list[Change]:
 
 def _tuned_engine(run: DriftRun, default: Outcome) -> Outcome:
     """The engine at the target's measured alarm rate: where the peers are, whatever its budget is then."""
-    found, budget = default, float(BUDGET)
+    length, budget = default.in_control.at_least, float(BUDGET)
     for _ in range(_MOST_STEPS):
-        budget *= BUDGET / found.in_control.at_least
-        found = _engine(run, ENGINE_TUNED, budget)
-        if found.tuned:
+        budget *= BUDGET / length
+        one = partial(run_lengths_of, alarms=_each(run), max_records=_each(run))
+        parts = spread(one, _tasks(run, budget), run.processes, _saying(run, ENGINE_TUNED, budget))
+        length = join_run_lengths(parts).at_least
+        if _near(length):
             break
-    return found
+    return _engine(run, ENGINE_TUNED, budget)
 
 
 def _engine(run: DriftRun, name: str, budget: float) -> Outcome:
     """The engine with some budget on the references and streams of the peers."""
-    work = run.work
-    tasks = [ReferenceTask(run.raisin, run.seed, number, budget) for number in range(work.peer_references)]
-    each = work.peer_target_runs * BUDGET // work.peer_references
-    one = partial(both_of, changes=all_changes, runs=work.peer_runs, cap_records=CAP_RECORDS, max_records=each)
-    parts = spread(one, tasks, run.processes, lambda what: run.say(f"{name}, budget {budget:,.0f}: {what}"))
+    one = partial(
+        both_of, changes=all_changes, runs=run.work.peer_runs, cap_records=CAP_RECORDS, max_records=_each(run)
+    )
+    parts = spread(one, _tasks(run, budget), run.processes, _saying(run, name, budget))
     in_control = join_run_lengths([part[0] for part in parts])
     delays = {change: join_delays([part[1][change] for part in parts]) for change in parts[0][1]}
-    near = abs(in_control.at_least / BUDGET - 1.0) <= TOLERANCE
-    return Outcome(name, budget, near, in_control, delays)
+    return Outcome(name, budget, _near(in_control.at_least), in_control, delays)
+
+
+def _tasks(run: DriftRun, budget: float) -> list[ReferenceTask]:
+    return [ReferenceTask(run.raisin, run.seed, number, budget) for number in range(run.work.peer_references)]
+
+
+def _each(run: DriftRun) -> int:
+    """Records in control of each reference."""
+    return run.work.peer_target_runs * BUDGET // run.work.peer_references
+
+
+def _near(length: float) -> bool:
+    return abs(length / BUDGET - 1.0) <= TOLERANCE
+
+
+def _saying(run: DriftRun, name: str, budget: float) -> Callable[[str], None]:
+    return lambda what: run.say(f"{name}, budget {budget:,.0f}: {what}")
 
 
 def _add_rates(run: DriftRun, outcomes: list[Outcome]) -> None:
     for found in outcomes:
         knob = PEERS[found.name].knob if found.name in PEERS else "budget"
-        run.report.add(
+        run.report.add_tabled(
             f"side by side, {found.name}, {knob} {figure(found.knob)}: ARL0",
             found.in_control.at_least,
             f"records, {found.in_control.alarms:,} alarms",
@@ -106,22 +126,29 @@ def _add_rates(run: DriftRun, outcomes: list[Outcome]) -> None:
 
 
 def _compare(run: DriftRun, change: str, ours: Outcome, outcomes: list[Outcome]) -> None:
-    """A result for each peer in the file; the nearest one also in the list."""
+    """A result for each peer in the file; the best of those at the rate also in the list."""
     delays = ours.delays[change]
     value = delays.mean if len(delays.records) else None
-    peers = [(found.delays[change].mean, found.name) for found in outcomes if len(found.delays[change].records)]
     name = f"side by side, {change}: delay"
-    for mean, peer in peers:
-        run.report.add_tabled(name, value, delay_unit(delays), (peer, mean), at_most=1.0)
-    if peers:
-        mean, peer = min(peers)
-        run.report.add(f"{name}, beside the best", value, delay_unit(delays), (peer, mean), at_most=1.0)
+    for found in outcomes:
+        if len(found.delays[change].records):
+            beside = (found.name, found.delays[change].mean)
+            run.report.add_tabled(name, value, delay_unit(delays), beside, at_most=1.0)
+    best = min(best_of(outcomes, change).values(), key=lambda one: one.delays.mean, default=None)
+    if best is not None:
+        beside = (best.name, best.delays.mean)
+        run.report.add(f"{name}, beside the best", value, delay_unit(delays), beside, at_most=1.0)
 
 
-def _add_table(run: DriftRun, outcomes: list[Outcome]) -> None:
-    notes = {found.name: f"{figure(found.in_control.at_least)} ({found.in_control.alarms})" for found in outcomes}
-    columns = {found.name: found.delays for found in outcomes}
-    title = (
-        f"Raisin, {run.work.peer_references} estimated references: peers at a measured alarm in {BUDGET:,} records"
+def _add_tables(
+    run: DriftRun, default: Outcome, ours: Outcome, outcomes: list[Outcome], unmeasured: dict[str, str]
+) -> None:
+    work = run.work
+    note = f"Raisin, the same for all: {work.peer_references} references, {work.peer_runs} runs of each."
+    run.report.add_table(delay_table("peers, delays", default, ours, outcomes, note))
+    note = (
+        f"All but {ENGINE} and fixed settings were brought to one measured alarm in {BUDGET:,} records, "
+        f"to {100 * TOLERANCE:.0f} %; one that was not is left out of the delays."
     )
-    run.report.add_table(DelayTable(title, columns, notes, "ARL0 in control (alarms)"))
+    run.report.add_table(rate_table("peers, alarm rates", [default, ours, *outcomes], note))
+    run.report.add_table(ShortTable("peers, not run", ("peer", "why"), tuple(unmeasured.items())))

@@ -37,11 +37,11 @@ class ReferenceTask:
         return watcher, reference if self.known_truth else self.population
 
 
-def run_lengths_of(task: ReferenceTask, alarms: int, max_records: int) -> RunLengths:
-    """Run lengths in control until so many alarms or records."""
+def run_lengths_of(task: ReferenceTask, alarms: int, max_records: int, *, until_plain: bool = False) -> RunLengths:
+    """Run lengths in control until so many alarms or records, or until they are plainly above the budget."""
     watcher, population = task.open()
     source = population.source(generator_for(task.seed, Purpose.IN_CONTROL, task.number))
-    return in_control_run_length(watcher, source, alarms, max_records)
+    return in_control_run_length(watcher, source, alarms, max_records, task.budget if until_plain else None)
 
 
 def delays_of(

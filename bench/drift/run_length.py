@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +25,10 @@ _FIRST_RECORDS = 64
 WARM_UP_RECORDS = (200, 1_000)
 #: A run that has not alarmed after so many changed records counts as so many; twice the usual budget.
 CAP_RECORDS = 20_000
+#: Budgets between two looks at whether a run length is plainly above the budget.
+_LOOK_BUDGETS = 10
+#: So few alarms, or fewer, have at most this chance at a run length of the budget: it is plainly above.
+_PLAIN_CHANCE = 0.001
 
 
 class Watcher(Protocol):
@@ -119,13 +124,25 @@ def join_delays(parts: Sequence[Delays]) -> Delays:
     )
 
 
-def in_control_run_length(watcher: Watcher, source: Source, alarms: int, max_records: int) -> RunLengths:
-    """Feed a stream without a change until so many alarms or records; each alarm begins a new run."""
+def in_control_run_length(
+    watcher: Watcher, source: Source, alarms: int, max_records: int, budget: float | None = None
+) -> RunLengths:
+    """Feed a stream without a change until so many alarms or records; each alarm begins a new run.
+
+    With a ``budget`` it also ends, at a look every ten budgets, where the run length is plainly above it. What is
+    plainly quiet is then measured on fewer records; a run length near the budget or below it is on all of them.
+    """
     watcher.restart()
     lengths: list[int] = []
     records = run = 0
     piece = _FIRST_RECORDS
+    look_records = math.inf if budget is None else _LOOK_BUDGETS * budget
+    next_look = look_records
     while records < max_records and len(lengths) < alarms:
+        if budget is not None and records >= next_look:
+            if plainly_above(budget, len(lengths), records):
+                break
+            next_look += look_records
         rows = source.take(CHUNK_RECORDS)[: max_records - records]
         start = 0
         while start < len(rows) and len(lengths) < alarms:
@@ -139,6 +156,16 @@ def in_control_run_length(watcher: Watcher, source: Source, alarms: int, max_rec
                 watcher.restart()
                 run, piece = 0, _FIRST_RECORDS
     return RunLengths(np.array(lengths, dtype=np.int64), records)
+
+
+def plainly_above(budget: float, alarms: int, records: int) -> bool:
+    """Whether a run length of the budget would hardly ever give so few alarms in so many records (Poisson)."""
+    expected = records / budget
+    term = chance = math.exp(-expected)
+    for count in range(1, alarms + 1):
+        term *= expected / count
+        chance += term
+    return chance <= _PLAIN_CHANCE
 
 
 def delays(

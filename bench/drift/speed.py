@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -16,7 +18,10 @@ from bench.drift.populations import draw_reference
 from bench.drift.run import DriftRun
 from bench.drift.run_length import Watcher
 from bench.drift.seeds import Purpose, generator_for
+from bench.drift.short_table import ShortTable
+from bench.drift.tables import yes_or_no
 from bench.machine import choose_cores, memory_mib, pinned
+from bench.report import figure
 from core.errors import UsageError
 from core.model import Floats
 
@@ -45,6 +50,15 @@ _PEERS = {
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+@dataclass(frozen=True)
+class Used:
+    """What a watcher needs, in a process of its own."""
+
+    rate: float | None  #: records a second
+    grown_mib: float | None  #: over the rows alone
+    reason: str = ""  #: why there is no figure
+
+
 def measure(run: DriftRun) -> None:
     """Fill the report."""
     reference = draw_reference(run.raisin, generator_for(run.seed, Purpose.REFERENCE, 0)).rows
@@ -61,7 +75,7 @@ def measure(run: DriftRun) -> None:
                 "records/s",
                 at_least=_TARGET if block == _BLOCKS[0] else None,
             )
-        _beside_peers(run, reference, stream, rates[_BLOCKS[0]])
+        _beside_peers(run, reference, stream, rates)
         _measure_memory(run, watcher, stream)
 
 
@@ -81,30 +95,47 @@ def _feed(watcher: Watcher, stream: Floats, block: int) -> None:
             rest = rest[index + 1 :]
 
 
-def _beside_peers(run: DriftRun, reference: Floats, stream: Floats, ours: float) -> None:
+def _beside_peers(run: DriftRun, reference: Floats, stream: Floats, rates: dict[int, float]) -> None:
+    """A result a peer, and the table of all of them."""
     path = run.folder / "speed.npz"
     np.savez(path, reference=reference, stream=stream)
+    ours = rates[_BLOCKS[0]]
+    own = _used(Path(sys.executable), "streamgauge", path)
+    rows = [
+        (f"streamgauge, {block:,} rows a call", figure(rate), "", figure(own.grown_mib))
+        for block, rate in rates.items()
+    ]
     for what, name in _PEERS.items():
         run.say(name)
         python = run.peers.python
-        figure, reason = (None, run.peers.missing) if python is None else _peer_rate(python, what, path)
-        beside = (f"{name}: {reason}" if figure is None else name, figure)
-        run.report.add(f"speed, 7 features, {_BLOCKS[0]:,} rows a call", ours, "records/s", beside, at_least=1.0)
+        used = Used(None, None, run.peers.missing) if python is None else _used(python, what, path)
+        title = f"{name}: {used.reason}" if used.rate is None else name
+        run.report.add_tabled(
+            f"speed, 7 features, {_BLOCKS[0]:,} rows a call", ours, "records/s", (title, used.rate), at_least=1.0
+        )
+        rows.append(_row(title, used.rate, used.grown_mib, ours))
     run.report.versions |= run.peers.versions("river", "evidently")
+    columns = ("one core, 7 features", "records a second", "streamgauge is", "MiB over the rows alone")
+    note = "Nothing alarms; without decoding. The memory is that of one process, with what it imports."
+    run.report.add_table(ShortTable("speed", columns, tuple(rows), note))
 
 
-def _peer_rate(python: Path, what: str, path: Path) -> tuple[float | None, str]:
-    """Its records a second, or why there is no figure."""
+def _row(name: str, rate: float | None, grown_mib: float | None, ours: float) -> tuple[str, str, str, str]:
+    times = "" if rate is None else f"{figure(ours / rate)}x"
+    return (name, figure(rate), times, figure(grown_mib))
+
+
+def _used(python: Path, what: str, path: Path) -> Used:
     command = [str(python), "-m", "bench.drift.peers.speed", what, str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_CHECKOUT, timeout=_PEER_S)
     except subprocess.TimeoutExpired:
-        return None, f"no answer in {_PEER_S:g} s"
+        return Used(None, None, f"no answer in {_PEER_S:g} s")
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return None, lines[-1][:120] if lines else f"status {done.returncode}"
-    figure: float = json.loads(done.stdout.splitlines()[-1])
-    return figure, ""
+        return Used(None, None, lines[-1][:120] if lines else f"status {done.returncode}")
+    said = json.loads(done.stdout.splitlines()[-1])
+    return Used(said["records_per_second"], said["grown_mib"])
 
 
 def _measure_memory(run: DriftRun, watcher: Watcher, stream: Floats) -> None:
@@ -124,3 +155,7 @@ def _measure_memory(run: DriftRun, watcher: Watcher, stream: Floats) -> None:
     first, last = mean(samples[:third]), mean(samples[-third:])
     beside = (f"first third of {each * _SAMPLES:,} records", first)
     run.report.add("memory: resident, last third", last, "MiB", beside, at_most=_FLAT_SHARE)
+    row = (f"{each * _SAMPLES:,}", figure(first), figure(last), yes_or_no(last <= _FLAT_SHARE * first))
+    columns = ("records", "resident MiB, first third", "last third", "flat")
+    note = "The bench's own process, its stream included."
+    run.report.add_table(ShortTable("memory", columns, (row,), note))

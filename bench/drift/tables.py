@@ -1,16 +1,12 @@
-"""The report of the drift bench: results as everywhere, and large tables with a change a row."""
+"""The report of the drift bench: results as everywhere, and short tables that say the same for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
 from bench.drift.run_length import Delays
-from bench.report import Report, figure
+from bench.drift.short_table import ShortTable
+from bench.report import Document, Report, figure
 
 #: A share of undetected runs from which a table says so.
 _WORTH_SAYING = 0.005
@@ -18,48 +14,31 @@ _WORTH_SAYING = 0.005
 _SMALL_ERROR = 0.05
 #: Columns of text where there is no terminal: the peers stand side by side.
 _WIDTH = 230
-#: A name's longest word, and most cells, fit.
-_NARROWEST = 13
-_CAPTION = "mean records to the alarm, ± its standard error where that is above 5 %; (share not found)"
+#: What stands below tables of delays.
+DELAY_NOTE = (
+    "Mean records to the alarm, ± its standard error where that is above 5 %; in brackets the share not found."
+)
 
 
-@dataclass(frozen=True)
-class DelayTable:
-    """Mean delays by change and by what watched; a column may lack some changes."""
+class DriftDocument(Document, frozen=True):
+    """``bench/out/drift.json``."""
 
-    title: str
-    columns: Mapping[str, Mapping[str, Delays]]  #: by watcher, then by change
-    notes: Mapping[str, str]  #: a line below the changes, by watcher
-    note_name: str = ""
-
-    def rendered(self) -> Table:
-        """As rich prints it."""
-        table = Table(title=self.title, box=SIMPLE, caption=_CAPTION)
-        table.add_column("change", no_wrap=True)
-        for column in self.columns:
-            table.add_column(column, justify="right", min_width=_NARROWEST)
-        for name in dict.fromkeys(name for column in self.columns.values() for name in column):
-            cells = [column.get(name) for column in self.columns.values()]
-            table.add_row(name, *("" if cell is None else shown(cell) for cell in cells))
-        if self.notes:
-            table.add_section()
-            table.add_row(self.note_name, *(self.notes.get(column, "") for column in self.columns))
-        return table
+    tables: tuple[ShortTable, ...] = ()
 
 
 class DriftReport(Report):
-    """Its large tables are printed as such: their results are in the JSON file, not in the list above them."""
+    """Results that stand in a table are in the JSON file, but not in the list below the tables."""
 
     def __init__(self, suite: str, command: str, seed: int, title: str = "") -> None:
         super().__init__(suite, command, seed, title)
         if not self.console.is_terminal:
             self.console = Console(width=_WIDTH)
-        self._tables: list[DelayTable] = []
+        self.tables: list[ShortTable] = []
         self._tabled: set[int] = set()
 
-    def add_table(self, table: DelayTable) -> None:
-        """Print it after the list."""
-        self._tables.append(table)
+    def add_table(self, table: ShortTable) -> None:
+        """Print it before the list."""
+        self.tables.append(table)
 
     def add_tabled(
         self,
@@ -76,14 +55,21 @@ class DriftReport(Report):
         self.add(name, value, unit, peer, at_least=at_least, at_most=at_most)
 
     def show(self) -> None:
-        """Print the large tables, then the list and what is needed to repeat it."""
-        for table in self._tables:
+        """Print the tables, then the list and what is needed to repeat it."""
+        for table in self.tables:
             self.console.print(table.rendered())
         every = self.results
         self.results = [result for number, result in enumerate(every) if number not in self._tabled]
         super().show()
         self.results = every
         self.console.print("seeds     a stream's seed is (seed, purpose, reference, run); bench/drift/seeds.py")
+
+    def document(self) -> DriftDocument:
+        """The results, and the tables."""
+        plain = super().document()
+        return DriftDocument(
+            plain.command, plain.seed, plain.versions, plain.machine, plain.results, tables=tuple(self.tables)
+        )
 
 
 def shown(found: Delays) -> str:
@@ -103,3 +89,8 @@ def shown(found: Delays) -> str:
 def delay_unit(found: Delays) -> str:
     """Records, with the mean's standard error."""
     return f"records ± {figure(found.standard_error)}"
+
+
+def yes_or_no(met: bool) -> str:
+    """Whether a target is met; a miss stands out."""
+    return "yes" if met else "NO"

@@ -13,6 +13,8 @@ import pytest
 from bench import report as report_module
 from bench.drift import delay_part, in_control_parts, label_change, peers_part, shape_part
 from bench.drift.engine_access import load_engine
+from bench.drift.peer_table import FAMILIES
+from bench.drift.peers.kinds import PEERS
 from bench.drift.peers.window_test import kolmogorov_smirnov
 from bench.drift.populations import RowPopulation
 from bench.drift.raisin import raisin
@@ -33,7 +35,8 @@ LEAST = replace(
     QUICK,
     truth_alarms={10_000: 3},
     references=2,
-    records=2_000,
+    default_references=1,
+    budgets=1,
     delay_references=1,
     delay_runs=2,
     gaussian_references=1,
@@ -97,6 +100,15 @@ def test_the_share_of_references_that_keep_the_budget_is_reported(run: DriftRun)
     in_control_parts.estimated(run)
     (kept, *_) = run.report.results
     assert (kept.unit, kept.target) == ("% of 2 references", 90.0)
+    (table,) = run.report.tables
+    assert [row[:2] for row in table.rows] == [(population.name, "2") for population in run.populations]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_default_budget_has_rows_of_its_own(run: DriftRun) -> None:
+    in_control_parts.estimated_default(run)
+    (kept, *_) = run.report.results
+    assert (kept.name, kept.target) == ("estimated, Raisin, budget 100,000: ARL0 >= budget", 90.0)
 
 
 @pytest.mark.usefixtures("engine")
@@ -107,6 +119,11 @@ def test_each_target_of_the_delays_stands_beside_both_directions_and_both_modes(
     targets = {result.name: result.target for result in aimed}
     assert targets["delay, Raisin, estimated: all features -0.25 sd"] == 90.0
     assert targets["delay, Raisin, known truth: Extent +0.5 sd"] == 64.0
+    (raisin_table, gaussian_table) = run.report.tables
+    by_change = {row[0]: row for row in raisin_table.rows}
+    assert by_change["all features 0.25 sd"][5] == "90 / 72"
+    assert by_change["all features 0.5 sd over 200 records"][5:] == ("", "")
+    assert [len(row) for row in gaussian_table.rows] == [1 + len(run.gaussians)] * 7
 
 
 @pytest.mark.usefixtures("engine")
@@ -149,13 +166,18 @@ def test_a_label_detector_is_measured_on_labels_that_turn(engine: ModuleType, ru
 @pytest.mark.usefixtures("engine")
 def test_peers_that_cannot_run_are_said_and_the_others_stand_in_every_row(run: DriftRun) -> None:
     peers_part.measure(run)
-    said = [result.peer for result in run.report.results if result.name == "peer ADWIN: not measured"]
+    said = [result.peer for result in run.report.results if result.name == "peer ADWIN, clock 1: not measured"]
     assert len(said) == 1
     assert said[0] is not None
     assert said[0].startswith("not installed")
     beside = {result.peer for result in run.report.results if result.name == "side by side, Extent +0.5 sd: delay"}
-    assert beside == {"KS, n = 100", "KS, n = 500", "mean |z|, n = 100", "mean |z| > .5", "always fire"}
-    assert "side by side, Extent +0.5 sd: delay, beside the best" in names(run)
+    windows = {"KS, n = 100", "KS, n = 500", "mean |z|, n = 100", "mean |z|, n = 500", "mean |z|, n = 100, > .5"}
+    assert beside == windows | {"always fire"}
+    (side_by_side, rates, missing) = run.report.tables
+    assert side_by_side.columns[2:-3] == FAMILIES
+    assert [row[0] for row in side_by_side.rows] == [change.name for change in peers_part.all_changes(run.raisin)]
+    assert {row[0] for row in rates.rows} == beside | {peers_part.ENGINE, peers_part.ENGINE_TUNED}
+    assert {row[0] for row in missing.rows} == set(peers_part.NOT_RUN) | (set(PEERS) - beside)
 
 
 def test_without_an_adapter_a_part_says_what_is_missing(run: DriftRun, monkeypatch: pytest.MonkeyPatch) -> None:

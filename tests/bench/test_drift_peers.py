@@ -131,7 +131,7 @@ def test_a_peer_is_tuned_and_measured_and_equal_jobs_give_equal_figures() -> Non
 
 
 def test_a_process_answers_what_a_call_does(tmp_path: Path) -> None:
-    job = Job("mean |z| > .5", 0, 1_000.0, 20, 1, 2, 1_000)
+    job = Job("mean |z|, n = 100, > .5", 0, 1_000.0, 20, 1, 2, 1_000)
     peers = PeerEnvironment(lambda _: None, tmp_path / "unused")
     said: list[str] = []
     (found,) = measure_all([job], RAISIN_LIKE, tmp_path, peers, 1, said.append)
@@ -144,7 +144,7 @@ def test_a_process_answers_what_a_call_does(tmp_path: Path) -> None:
 
 
 def test_a_process_that_fails_says_its_last_words(tmp_path: Path) -> None:
-    job = Job("mean |z| > .5", -1, 1_000.0, 20, 1, 2, 1_000)  # no generator takes a negative seed
+    job = Job("mean |z|, n = 100, > .5", -1, 1_000.0, 20, 1, 2, 1_000)  # no generator takes a negative seed
     peers = PeerEnvironment(lambda _: None, tmp_path / "unused")
     (found,) = measure_all([job], RAISIN_LIKE, tmp_path, peers, 1, lambda _: None)
     assert isinstance(found, Unmeasured)
@@ -154,7 +154,7 @@ def test_a_process_that_fails_says_its_last_words(tmp_path: Path) -> None:
 def test_without_the_peers_environment_its_peers_say_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     peers = PeerEnvironment(lambda _: None, tmp_path / "file" / ".venv")
-    job = Job("ADWIN", 0, 1_000.0, 20, 1, 2, 1_000)
+    job = Job("ADWIN, clock 32", 0, 1_000.0, 20, 1, 2, 1_000)
     (found,) = processes.measure_all([job], RAISIN_LIKE, tmp_path, peers, 1, lambda _: None)
     assert isinstance(found, Unmeasured)
     assert found.reason.startswith("not installed: ")
@@ -172,5 +172,5 @@ def test_an_outcome_and_a_population_are_read_as_they_were_written(tmp_path: Pat
 
 
 def test_every_peer_has_a_range_and_a_fixed_one_has_a_value() -> None:
-    assert {name for name, peer in PEERS.items() if peer.fixed} == {"mean |z| > .5"}
+    assert {name for name, peer in PEERS.items() if peer.fixed} == {"mean |z|, n = 100, > .5"}
     assert all(peer.quiet > 0 and peer.loud > 0 for peer in PEERS.values())

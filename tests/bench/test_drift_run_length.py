@@ -11,12 +11,14 @@ from bench.drift.changes import Change, Shift
 from bench.drift.populations import GaussianPopulation
 from bench.drift.run_length import (
     CAP_RECORDS,
+    CHUNK_RECORDS,
     WARM_UP_RECORDS,
     Watcher,
     delays,
     in_control_run_length,
     join_delays,
     join_run_lengths,
+    plainly_above,
 )
 from core.model import Floats
 
@@ -180,3 +182,19 @@ def test_joined_parts_are_one_measurement() -> None:
     parts = [delays(Periodic(period), NORMAL, shift(1.0), 2, (0,)) for period in (1, 10**9)]
     both = join_delays(parts)
     assert (both.false_alarms, both.undetected_share, len(both.records)) == (2, 1.0, 2)
+
+
+def test_few_alarms_are_plainly_above_a_budget_by_the_poisson_distribution() -> None:
+    # P(at most 1 of 10 expected) = 11 exp(-10) = .0005, P(at most 2) = 61 exp(-10) = .0028
+    assert plainly_above(1_000.0, 1, 10_000)
+    assert not plainly_above(1_000.0, 2, 10_000)
+    # P(at most 7 of 20 expected) = .0008, P(at most 8) = .0021
+    assert plainly_above(1_000.0, 7, 20_000)
+    assert not plainly_above(1_000.0, 8, 20_000)
+
+
+@pytest.mark.parametrize(("period", "records"), [(1_000, 400_000), (10**9, 10_000)], ids=["at it", "above it"])
+def test_a_run_ends_early_only_where_it_is_plainly_above_the_budget(period: int, records: int) -> None:
+    source = NORMAL.source(np.random.default_rng(0))
+    found = in_control_run_length(Periodic(period), source, 10**6, 400_000, budget=1_000.0)
+    assert records <= found.records < records + CHUNK_RECORDS

@@ -20,14 +20,23 @@ Build = Callable[[Floats, float, np.random.Generator], Watcher]
 
 @dataclass(frozen=True)
 class Peer:
-    """One peer; ``quiet`` and ``loud`` are the ends of its knob's range with the fewest and the most alarms."""
+    """One peer; ``quiet`` and ``loud`` are the ends of its knob's range with the fewest and the most alarms.
 
-    name: str
+    Variants of a family differ in what is not tuned; each is a peer of its own.
+    """
+
+    family: str
+    variant: str  #: empty where there is but one
     knob: str
     quiet: float
     loud: float
     build: Build
     packages: tuple[str, ...] = ()  #: what it needs of the peers' environment; none: it runs in ours
+
+    @property
+    def name(self) -> str:
+        """Of family and variant."""
+        return f"{self.family}, {self.variant}" if self.variant else self.family
 
     @property
     def fixed(self) -> bool:
@@ -61,11 +70,22 @@ def _always_fire(_: Floats, knob: float, generator: np.random.Generator) -> Watc
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer("ADWIN", "delta", 1e-9, 1.0, partial(_adwin, clock=32, primed=True), ("river",)),
-        Peer("ADWIN, clock 1", "delta", 1e-9, 1.0, partial(_adwin, clock=1, primed=True), ("river",)),
         *(
             Peer(
-                f"Page-Hinkley, {delta:g}",
+                "ADWIN",
+                f"clock {clock}",
+                "delta",
+                1e-9,
+                1.0,
+                partial(_adwin, clock=clock, primed=True),
+                ("river",),
+            )
+            for clock in (32, 1)
+        ),
+        *(
+            Peer(
+                "Page-Hinkley",
+                f"delta {delta:g}",
                 "threshold",
                 1e4,
                 1.0,
@@ -74,10 +94,15 @@ PEERS: dict[str, Peer] = {
             )
             for delta in (0.005, 0.1, 0.25)
         ),
-        Peer("KS, n = 100", "alpha", 1e-9, 1.0, partial(_kolmogorov_smirnov, window=100)),
-        Peer("KS, n = 500", "alpha", 1e-9, 1.0, partial(_kolmogorov_smirnov, window=500)),
-        Peer("mean |z|, n = 100", "threshold", 10.0, 0.01, partial(_mean_abs_z, window=100)),
-        Peer("mean |z| > .5", "threshold", 0.5, 0.5, partial(_mean_abs_z, window=100)),
-        Peer("always fire", "records", 1e6, 1e2, _always_fire),
+        *(
+            Peer("KS", f"n = {window}", "alpha", 1e-9, 1.0, partial(_kolmogorov_smirnov, window=window))
+            for window in (100, 500)
+        ),
+        *(
+            Peer("mean |z|", f"n = {window}", "threshold", 10.0, 0.01, partial(_mean_abs_z, window=window))
+            for window in (100, 500)
+        ),
+        Peer("mean |z|", "n = 100, > .5", "threshold", 0.5, 0.5, partial(_mean_abs_z, window=100)),
+        Peer("always fire", "", "records", 1e6, 1e2, _always_fire),
     )
 }
