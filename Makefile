@@ -12,7 +12,7 @@ help:
 	@echo "make test   the test suite, against a real server"
 	@echo "make check  ruff, strict mypy, import-linter"
 	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
-	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; an hour"
+	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; 40 minutes"
 	@echo "make chaos  attack a running pipeline and prove by id that nothing was lost or doubled; minutes"
 
 $(STAMP): requirements.lock pyproject.toml

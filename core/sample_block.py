@@ -14,6 +14,8 @@ from core.model import Floats
 
 #: Bytes of rows in one samples entry.
 MAX_ENTRY_BYTES = 512 * 1024
+#: No entry id's time is later: floats hold no later one exactly.
+MAX_TIME_MS = 2**53
 #: Number of a record whose number among the records is not known.
 UNNUMBERED = -1
 
@@ -30,6 +32,26 @@ class SampleBlock:
     positions: NDArray[np.int64]  #: (n, 4): entry id as ms and seq, row, partition
     #: (n,) usable records before each in merged order, so that number k + 1 came next to number k
     records: NDArray[np.int64]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a fit can use it: as many values of each kind, finite, labelled 0, 1 or not at all."""
+        n = len(self.ids)
+        if not n == len(self.x) == len(self.y) == len(self.positions) == len(self.records):
+            return False
+        labelled = self.y[~np.isnan(self.y)]
+        return bool(np.isfinite(self.x).all() and ((labelled == 0) | (labelled == 1)).all())
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether a monitor may have written it: usable, and in merged order."""
+        if not self.is_usable:
+            return False
+        ms, seq, row, partition = self.positions.T
+        order = np.lexsort((row, partition, seq, ms))
+        in_order = (order == np.arange(len(order))).all() and (self.positions >= 0).all()
+        numbered = (self.records == UNNUMBERED).all() or (np.diff(self.records, prepend=-1) > 0).all()
+        return bool(in_order and numbered and (ms <= MAX_TIME_MS).all())
 
     def encode(self) -> Iterator[list[bytes]]:
         """Fields of one or more entries, none larger than :data:`MAX_ENTRY_BYTES`."""

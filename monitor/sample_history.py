@@ -20,24 +20,22 @@ class SampleHistory:
         self._read_bytes = read_bytes
 
     def newest(self, window: int, behind: int) -> Iterator[SampleBlock]:
-        """The blocks of windows ``behind + 1`` to ``window``, newest first.
+        """The blocks of windows ``behind + 1`` to ``window``, newest first; the caller knows how many it needs.
 
-        Newer ones are of a monitor that is ahead and are passed over. Behind a lost state the windows were counted
-        anew: what comes before its first one is of the windows before.
+        Newer ones are of a monitor that is ahead and are passed over, as is what no monitor wrote. Behind a lost
+        state the windows were counted anew, and the caller needs no row of before.
         """
         if window <= behind:
             return
-        last: int | None = None
         for entry in self._backwards():
             try:
                 block = decode_sample_block(entry)
             except (KeyError, ValueError):  # nothing that a monitor wrote
                 continue
-            if not len(block.x) == len(block.ids) == len(block.y):
+            if not block.is_plausible:
                 continue
-            if block.window <= behind or (last is not None and block.window > last):
+            if block.window <= behind:
                 return
-            last = block.window
             if block.window <= window:
                 yield block
 

@@ -207,7 +207,7 @@ class Dataset:
         except (KeyError, ValueError):
             self.unreadable_entries += 1
             return
-        if not len(block.x) == len(block.y) == len(block.ids) == len(block.positions) or not _trainable(block):
+        if not block.is_usable:
             self.unreadable_entries += 1
             return
         usable = block.schema == self.schema.fingerprint and block.x.shape[1] == self.schema.width
@@ -302,12 +302,6 @@ def _join(known: _Known) -> None:
         chunk, row = before[-1] if before else known.rows[0]
         if before or np.isnan(chunk.block.y[row]):
             chunk.y[row] = label
-
-
-def _trainable(block: SampleBlock) -> bool:
-    """Whether a fit can use its values: the monitor samples none but finite rows, labelled 0, 1 or not at all."""
-    known = block.y[~np.isnan(block.y)]
-    return bool(np.isfinite(block.x).all() and ((known == 0) | (known == 1)).all())
 
 
 def _position(place: tuple[_Chunk, int]) -> tuple[int, int, int, int]:

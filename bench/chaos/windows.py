@@ -13,6 +13,8 @@ from streamgauge.service_process import ServiceProcess
 
 #: Entries of one read.
 READ_ENTRIES = 2_000
+#: Reasons for which a monitor asks for a retraining.
+_DRIFTS = frozenset({b"drift", b"label_drift"})
 Entry = tuple[bytes, list[bytes]]
 
 
@@ -36,13 +38,13 @@ def replay(
     folder: Path,
     patience_s: float,
 ) -> PipelineKeys:
-    """Let a monitor of its own read copies of all records and promotions in peace; the copy's keys."""
+    """Let a monitor of its own read copies of all records, labels and promotions in peace; the copy's keys."""
     calm = PipelineKeys(keys.pipeline + "-calm")
     for name in ("config", "promotions", "models", "production"):
         client.insist("COPY", getattr(keys, name), getattr(calm, name), "REPLACE")
-    for number in range(partitions):
-        copied = calm.partition(number).records
-        client.insist("COPY", keys.partition(number).records, copied, "REPLACE")
+    streams = [(keys.partition(number).records, calm.partition(number).records) for number in range(partitions)]
+    for stream, copied in [*streams, (keys.labels, calm.labels)]:
+        client.insist("COPY", stream, copied, "REPLACE")
         for group in client.insist("XINFO", "GROUPS", copied):
             client.insist("XGROUP", "DESTROY", copied, _named(group)[b"name"])
     monitor = ServiceProcess(
@@ -72,9 +74,17 @@ def differences(client: RawClient, keys: PipelineKeys, calm: PipelineKeys) -> li
         different = [(a, b) for a, b in zip(ours, theirs, strict=False) if a[1] != b[1]]
         for (entry_id, fields), (_, expected) in different[:3]:
             pairs = zip(fields[1::2], expected[1::2], fields[::2], strict=False)
-            changed = [f"{field!r}: {a[:80]!r}, undisturbed {b[:80]!r}" for a, b, field in pairs if a != b]
+            changed = [
+                f"{field!r}: {_around(a, b)!r}, undisturbed {_around(b, a)!r}" for a, b, field in pairs if a != b
+            ]
             found.append(f"{name} {entry_id.decode()}: {'; '.join(changed[:4]) or 'other fields'}")
     return found
+
+
+def _around(text: bytes, other: bytes) -> bytes:
+    """Where a value begins to differ from another one."""
+    same = next((place for place, pair in enumerate(zip(text, other, strict=False)) if pair[0] != pair[1]), 0)
+    return text[max(0, same - 40) : same + 40]
 
 
 def count_windows(client: RawClient, keys: PipelineKeys) -> tuple[int, int, list[str]]:
@@ -95,7 +105,7 @@ def _written(client: RawClient, stream: str, name: str) -> Iterator[Entry]:
     """What a monitor wrote to a stream, garbage and what others asked left out."""
     for entry_id, fields in entries_of(client, stream):
         named = dict(zip(fields[::2], fields[1::2], strict=False))
-        if MARK in named or (name == "retrain" and named.get(b"reason") != b"drift"):
+        if MARK in named or (name == "retrain" and named.get(b"reason") not in _DRIFTS):
             continue
         yield entry_id, fields
 

@@ -41,10 +41,10 @@ class EngineWatcher:
         """See :class:`bench.drift.run_length.Watcher`."""
         taken = 0
         engine = self._engine
+        probability = self._model.score(x).probability  # as the monitor scores what it has read, all at once
         while taken < len(x):
-            rows = x[taken : taken + WINDOW_RECORDS - engine.pane_records]
-            probability = self._model.score(rows).probability
-            taken += engine.take(rows, probability, stop=True)
+            pane = slice(taken, taken + WINDOW_RECORDS - engine.pane_records)
+            taken += engine.take(x[pane], probability[pane], stop=True)
             if engine.alarmed or engine.pane_records == WINDOW_RECORDS:
                 crossing = engine.close_pane(0, 0).crossing
                 if crossing is not None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 
 #: Of the detectors that judge record by record; they are calibrated jointly to what is theirs.
-RECORD_SHARE = 0.88
+RECORD_SHARE = 0.91
 #: Of the headline score. It sees little that the likelihood ratio does not see earlier; it is what people look at.
 HEADLINE_SHARE = 0.03
 #: Of the bins: changes that leave mean, spread and prediction alone are rare.
 DISTRIBUTION_SHARE = 0.05
-#: Of the rejected records and those with missing features.
-UNUSABLE_SHARE = 0.02
-#: Of features that were constant in training.
-CONSTANT_SHARE = 0.02
+#: Of the rejected records and those with missing features. Little is enough: a share ten times as small makes the
+#: threshold larger by 2.3, which is two or three more such records, and of full panes hardly any of it is used.
+UNUSABLE_SHARE = 0.005
+#: Of features that were constant in training; as of unusable records.
+CONSTANT_SHARE = 0.005
 #: A quiet pane exceeds the calm level with a probability of about 1 - exp(-1 / 4.5) = 20 %, whatever the budget.
 CALM_PANES = 4.5
 #: The least budget of a calm level: further below the calibration's lower anchor of 2,500 records thresholds are

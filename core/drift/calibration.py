@@ -30,6 +30,10 @@ _WORK = 30 * 320 * 20
 _LEAST_BLOCKS = 40
 #: Run lengths at which the level is found; the budget is reached along the line through both.
 ANCHORS = (2_500.0, 10_000.0)
+#: The same where the truth is known. Nothing differs between references then, so that all of the simulation, and
+#: twice as much, goes into longer run lengths, and less of the way to the budget is extrapolated.
+KNOWN_TRUTH_ANCHORS = (5_000.0, 20_000.0)
+_KNOWN_TRUTH_BLOCKS = 2 * PSEUDO_REFERENCES
 #: How the false alarms are shared out: a weight for each scale, then features, adjusted, probability, radius.
 WEIGHTS = np.array([1.0] * len(SCALES) + [1.0, 2.0, 0.5, 0.5])
 #: Standard normal quantile of the share of references that keep the budget: 95 %.
@@ -44,7 +48,7 @@ class Calibration:
     transform: Transform
     radius: Floats  #: (1, n) of the training rows, each as if it had been held out
     thresholds: Thresholds
-    run_lengths: Floats  #: (B,) run length of each pseudo-reference at the thresholds of the upper anchor
+    run_lengths: Floats  #: (B,) run length of each pseudo-reference at the thresholds of a budget of ANCHORS[1]
 
 
 def calibrate(
@@ -73,13 +77,14 @@ def calibrate(
     width = len(reference.index)
     blocks = min(blocks or BLOCKS, max(_LEAST_BLOCKS, _WORK // (PSEUDO_REFERENCES * width)))
     if known_truth:
-        maxima = world.known(transform, PSEUDO_REFERENCES * blocks)[None]
+        maxima = world.known(transform, _KNOWN_TRUTH_BLOCKS * blocks)[None]
     else:
         maxima = world.estimated(PSEUDO_REFERENCES, rows or len(reference.x), blocks)
-    levels = [_thresholds_at(maxima, anchor) for anchor in ANCHORS]
-    slope = (levels[1] - levels[0]) / math.log(ANCHORS[1] / ANCHORS[0])
-    thresholds = Thresholds(levels[0] - slope * math.log(ANCHORS[0]), slope)
-    return Calibration(transform, radius, thresholds, _run_lengths(maxima, levels[1]))
+    lower, upper = KNOWN_TRUTH_ANCHORS if known_truth else ANCHORS
+    levels = [_thresholds_at(maxima, anchor) for anchor in (lower, upper)]
+    slope = (levels[1] - levels[0]) / math.log(upper / lower)
+    thresholds = Thresholds(levels[0] - slope * math.log(lower), slope)
+    return Calibration(transform, radius, thresholds, _run_lengths(maxima, thresholds.at(ANCHORS[1])))
 
 
 def _thresholds_at(maxima: Floats, run_length: float) -> Floats:

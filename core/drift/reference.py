@@ -16,9 +16,12 @@ from core.drift.transform import Transform
 from core.model import Floats
 
 _SCALARS = ("clip", "probability_mean", "probability_factor", "radius_clip", "radius_mean", "radius_scale")
-_VECTORS = ("mean", "standard_deviation", "centre", "adjusted_centre")  # (v,)
-_LONGER = ("autocorrelation", "innovation", "feature_mean", "feature_scale", "feature_centre")  # (v + 1,)
-_MATRICES = ("whitening", "adjusting")  # (v, v)
+#: (v,)
+_VECTORS = ("mean", "standard_deviation", "centre", "adjusted_centre")
+#: (v + 1,)
+_LONGER = ("autocorrelation", "innovation", "feature_low", "feature_high", "feature_mean", "feature_scale")
+#: (v, v)
+_MATRICES = ("whitening", "adjusting")
 #: Names of the arrays in a model file.
 ARRAYS = (
     "drift_index",

@@ -73,9 +73,10 @@ class Transform:
     centre: Floats  #: (v,) mean of the clipped rows
     adjusting: Floats  #: (v, v) from whitened to adjusted
     adjusted_centre: Floats  #: (v,) mean of the adjusted scores, once they are clipped
-    feature_mean: Floats  #: (v + 1,) of the clipped standardised features, the probability last
-    feature_scale: Floats  #: (v + 1,)
-    feature_centre: Floats  #: (v + 1,) mean of what these give, once it is clipped
+    feature_low: Floats  #: (v + 1,) innovations count no lower than this, the probability last ...
+    feature_high: Floats  #: (v + 1,) ... and no higher
+    feature_mean: Floats  #: (v + 1,) of what is left
+    feature_scale: Floats  #: (v + 1,) SD of innovations clipped at ``FEATURE_CLIP``
     probability_mean: float
     probability_factor: float  #: 1 / SD; 0: the model gave every training row the same probability
     radius_clip: float  #: 0: too few rows a feature, the radius is 0 for every record
@@ -101,11 +102,9 @@ class Transform:
         adjusted = np.matmul(self.adjusting, whitened)
         np.clip(adjusted, -LARGEST_SCORE, LARGEST_SCORE, out=adjusted)
         adjusted -= self.adjusted_centre[:, None]
-        scores = np.clip(e, -FEATURE_CLIP, FEATURE_CLIP)
+        scores = np.clip(e, self.feature_low[:, None], self.feature_high[:, None])
         scores -= self.feature_mean[:, None]
         scores /= self.feature_scale[:, None]
-        np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE, out=scores)
-        scores -= self.feature_centre[:, None]
         radius = (np.minimum(norm, self.radius_clip) - self.radius_mean) / self.radius_scale
         return Columns(
             standardised,
@@ -196,7 +195,7 @@ def fit_transform(
     scale = scores.std(axis=0)
     adjusting = np.ascontiguousarray(whitener.matrix / np.where(scale > 0, scale, 1.0)[:, None])
     radius, (radius_clip, radius_mean, radius_scale) = _radius(e[:, :-1], norm, hold_out=hold_out)
-    feature_mean, feature_scale, feature_centre = _score_units(e)
+    feature_low, feature_high, feature_scale = _score_bounds(e)
     transform = Transform(
         index=index,
         mean=mean[:-1],
@@ -207,10 +206,11 @@ def fit_transform(
         clip=whitener.clip,
         centre=whitener.centre,
         adjusting=adjusting,
-        adjusted_centre=_clipped_mean(whitened @ adjusting.T),
-        feature_mean=feature_mean,
+        adjusted_centre=np.clip(whitened @ adjusting.T, -LARGEST_SCORE, LARGEST_SCORE).mean(axis=0),
+        feature_low=feature_low,
+        feature_high=feature_high,
+        feature_mean=np.clip(e, feature_low, feature_high).mean(axis=0),
         feature_scale=feature_scale,
-        feature_centre=feature_centre,
         probability_mean=float(mean[-1]),
         probability_factor=float(factor[-1]),
         radius_clip=radius_clip,
@@ -229,17 +229,13 @@ def _factors(mean: Floats, deviation: Floats) -> Floats:
     return factor
 
 
-def _score_units(e: Floats) -> tuple[Floats, Floats, Floats]:
-    """(v + 1,) mean, scale and centre of the scores of innovations (n, v + 1)."""
+def _score_bounds(e: Floats) -> tuple[Floats, Floats, Floats]:
+    """(v + 1,) bounds of innovations (n, v + 1), and the SD in whose units they are taken."""
     clipped = np.clip(e, -FEATURE_CLIP, FEATURE_CLIP)
     mean, scale = clipped.mean(axis=0), clipped.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    return mean, scale, _clipped_mean((clipped - mean) / scale)
-
-
-def _clipped_mean(scores: Floats) -> Floats:
-    mean: Floats = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE).mean(axis=0)
-    return mean
+    reach = LARGEST_SCORE * scale
+    return np.maximum(-FEATURE_CLIP, mean - reach), np.minimum(FEATURE_CLIP, mean + reach), scale
 
 
 def _radius(e: Floats, norm: Floats, *, hold_out: bool) -> tuple[Floats, tuple[float, float, float]]:

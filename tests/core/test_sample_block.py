@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,3 +72,37 @@ def test_a_record_of_a_smaller_share_is_in_every_larger_one(record_id: bytes, on
 def test_the_share_is_kept_over_many_ids() -> None:
     kept = sum(is_sampled(b"0-1700000000000-0-%d" % row, 0.25) for row in range(20_000))
     assert kept == pytest.approx(5_000, rel=0.05)
+
+
+GOOD = SampleBlock(
+    3,
+    "f" * 16,
+    np.zeros((3, 2)),
+    np.array([0.0, 1.0, np.nan]),
+    [b"a", b"b", b"c"],
+    np.array([[5, 0, 0, 1], [5, 1, 0, 0], [5, 1, 1, 0]]),
+    np.array([7, 9, 10]),
+)
+
+
+def test_what_a_monitor_wrote_is_plausible() -> None:
+    assert GOOD.is_plausible
+    assert replace(GOOD, records=np.full(3, UNNUMBERED)).is_plausible
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ids": [b"a", b"b"]},
+        {"y": np.array([0.0, 1.0])},
+        {"y": np.array([0.0, 1.0, 7.0])},
+        {"x": np.full((3, 2), np.inf)},
+        {"records": np.array([7, 7, 8])},
+        {"records": np.array([-1, 0, 1])},
+        {"positions": np.array([[5, 0, 0, 1], [5, 1, 1, 0], [5, 1, 0, 0]])},
+        {"positions": np.array([[-1, 0, 0, 1], [5, 1, 0, 0], [5, 1, 1, 0]])},
+        {"positions": np.array([[5, 0, 0, 1], [5, 1, 0, 0], [2**62, 1, 1, 0]])},
+    ],
+)
+def test_what_no_monitor_writes_is_not(changes: dict[str, Any]) -> None:
+    assert not replace(GOOD, **changes).is_plausible

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.drift.budget import CONSTANT_SHARE
 from monitor.detectors.panel import DETECTORS
 from monitor.drift_engine import Limits
 from tests.monitor.trained import (
@@ -221,7 +222,7 @@ def test_several_constants_share_their_part_of_the_budget() -> None:
     some = trained(4, constants=2)
     judgement = some.engine().close_pane(0, 0)
     [reading] = [reading for reading in judgement.readings if reading.detector == "constant"]
-    assert reading.threshold == pytest.approx(math.log(2 * LIMITS.budget / 0.02))
+    assert reading.threshold == pytest.approx(math.log(2 * LIMITS.budget / CONSTANT_SHARE))
 
 
 def test_any_finite_record_leaves_everything_finite() -> None:

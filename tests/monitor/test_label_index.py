@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -231,10 +233,23 @@ def test_the_samples_stream_is_read_backwards_to_the_window_before(
     assert list(history.newest(8, 8)) == []
 
 
-def test_behind_a_lost_state_the_windows_before_are_not_taken_for_those_of_now(
+def test_behind_a_lost_state_the_rows_before_are_not_taken_for_those_of_now(
     connection: Connection, keys: PipelineKeys
 ) -> None:
-    for window in (1, 2, 3, 1, 2):
-        for fields in block(window, window, IDS[:1]).encode():
+    for number, window in enumerate((1, 2, 3, 1, 2)):
+        for fields in block(window, number, IDS[number : number + 1]).encode():
             connection.call("XADD", keys.samples, "*", *fields)
-    assert [found.window for found in SampleHistory(connection, keys, 2**20).newest(2, 0)] == [2, 1]
+    index = LabelIndex()
+    index.restore(2, 2, 2, b"", SampleHistory(connection, keys, 2**20), FILE)
+    assert [index.find(record_id) is not None for record_id in IDS[:5]] == [False, False, False, True, True]
+
+
+def test_what_no_monitor_wrote_hides_no_window(connection: Connection, keys: PipelineKeys) -> None:
+    forged = replace(block(1, 0, IDS[:2]), positions=np.full((2, 4), 2**62))
+    for window in range(1, 5):
+        for sampled in (block(window, 10 * window, IDS[:1]), forged):
+            for fields in sampled.encode():
+                connection.call("XADD", keys.samples, "*", *fields)
+    history = SampleHistory(connection, keys, 2**20)
+    assert [found.window for found in history.newest(4, 0)] == [4, 3, 2, 1]
+    assert [found.window for found in history.newest(4, 2)] == [4, 3]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from core.drift.budget import CALM_PANES, RECORD_SHARE
+from core.drift.budget import CALM_PANES, CONSTANT_SHARE, RECORD_SHARE, UNUSABLE_SHARE
 from monitor.detectors.base import Reading
 from monitor.detectors.panel import DETECTORS
 from tests.monitor.detectors.alone import SLIDE, Alone, draw, model_file
@@ -30,8 +30,8 @@ def test_record_detectors_get_the_thresholds_of_their_share(name: str) -> None:
 
 def test_shares_of_events_are_split_over_their_cusums() -> None:
     """Two of unusable records, and one of a single constant feature."""
-    assert reading("unusable").threshold == pytest.approx(math.log(BUDGET / 0.01))
-    assert reading("constant").threshold == pytest.approx(math.log(BUDGET / 0.02))
+    assert reading("unusable").threshold == pytest.approx(math.log(BUDGET / (UNUSABLE_SHARE / 2)))
+    assert reading("constant").threshold == pytest.approx(math.log(BUDGET / CONSTANT_SHARE))
 
 
 @pytest.mark.parametrize("name", [name for name in DETECTORS if name not in {"mean_shift", "cusum"}])
