@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MLFLOW := tests/streamgauge/mlflow_export
+MLFLOW_STAMP := $(MLFLOW)/.venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-drift chaos lock clean
+.PHONY: help demo test test-mlflow check bench bench-drift bench-train chaos lock clean
 
 help:
 	@echo "make demo   the whole story on this machine: score, drift, alert, retrain, promote"
 	@echo "make test   the test suite, against a real server"
+	@echo "make test-mlflow  what MLflow itself reads in an export, in an environment of its own"
 	@echo "make check  ruff, strict mypy, import-linter"
 	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
 	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; 40 minutes"
+	@echo "make bench-train  the solver for many rows beside scikit-learn's, at equal tolerance; minutes"
 	@echo "make chaos  attack a running pipeline and prove by id that nothing was lost or doubled; minutes"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -29,6 +33,16 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
+# MLflow is no dependency of ours: its python is asked, and ours runs the tests.
+$(MLFLOW_STAMP): $(MLFLOW)/requirements.txt
+	@echo "Setting up $(MLFLOW)/.venv (once)"
+	@$(PYTHON) -m venv --clear $(MLFLOW)/.venv
+	@$(MLFLOW)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+test-mlflow: $(STAMP) $(MLFLOW_STAMP)
+	MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/.venv/bin/python $(BIN)/python -m pytest $(MLFLOW) $(ARGS)
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +55,9 @@ bench: $(STAMP)
 bench-drift: $(STAMP)
 	@$(BIN)/python -m bench.drift $(ARGS)
 
+bench-train: $(STAMP)
+	@$(BIN)/python -m bench.train $(ARGS)
+
 chaos: $(STAMP)
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
@@ -49,5 +66,5 @@ lock:  ## needs uv on the PATH; names no index
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
 clean:
-	rm -rf $(VENV) bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MLFLOW)/.venv bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from bench import (
     predict_api,
     producer_speed,
     profile_split,
+    rollback,
     start_up,
     takeover,
 )
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "memory": memory.measure,
     "start_up": start_up.measure,
     "takeover": takeover.measure,
+    "rollback": rollback.measure,
     "predict_api": predict_api.measure,
     "profile": profile_split.measure,
 }

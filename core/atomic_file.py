@@ -56,6 +56,25 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
         _flush_directory(path.parent)
 
 
+def append_line(path: Path, data: bytes) -> None:
+    """Append whole lines in one write, and flush them to the disk.
+
+    Half a line that a killed writer or a full disk left at the end is closed first, so that it costs only itself.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be written.
+    """
+    with explained_failure(path), path.open("a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+            data = b"\n" + data
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _flush_directory(directory: Path) -> None:
     """Make a rename survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DataError, SchemaError
-from core.model import Floats, sigmoid
+from core.sigmoid import LOGIT_CLIP, Floats, sigmoid
 
 #: 0 or 1 a row, of any number type: a table holds bytes, the stream float64.
 Outcomes = NDArray[Any]
 
-#: Logits count within this, as in ``trainer.loss``: beyond, the probability says the same.
-LOGIT_CLIP = 500.0
 #: Log-loss of the probability 1e-15, beyond which ``trainer.loss`` clips: one certain mistake costs this.
 _GREATEST_LOSS = -np.log(1e-15)
 

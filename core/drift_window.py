@@ -66,10 +66,11 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     first_entry: str  #: entry id of the first record
     last_entry: str
     model: str  #: run whose profile judged it
-    p_mean: float  #: mean probability of class 1
+    p_mean: float  #: mean probability of class 1, as predictions say it
     z: dict[str, float]  #: z shift by feature, in training standard deviations
     blame: list[str]  #: features by size of their shift, the largest first
     constant_changed: dict[str, int]  #: records that left the only value seen in training, by feature
+    p_raw_mean: float | None = None  #: the same before calibration, which is watched; None: the model has none
     episode: int | None = None  #: window that opened the episode, while one is open
     alarmed: list[str] = []  #: detectors that alarmed in the open episode
     alarm: Alarm | None = None

@@ -10,6 +10,7 @@
     │   └── ServerUnavailable     no Redis where one is needed
     ├── SchemaError               feature or class names that break the rules
     ├── ModelFileError            model bytes that are not a whole, known model file
+    │   └── UnknownModelFormat    of a version that is not read here
     ├── RegistryError
     │   ├── NoProductionModel     nothing has been promoted yet
     │   ├── UnknownRun            no such run, or a run without a model
@@ -65,6 +66,17 @@ class SchemaError(StreamgaugeError):
 
 class ModelFileError(StreamgaugeError):
     """Model bytes that are not a whole model file of a known version."""
+
+
+class UnknownModelFormat(ModelFileError):
+    """A model file of a version that is not read here: perhaps whole, and never to be replaced unasked.
+
+    ``newer``: a later version of streamgauge reads it.
+    """
+
+    def __init__(self, message: str, *, newer: bool) -> None:
+        super().__init__(message)
+        self.newer = newer
 
 
 class RegistryError(StreamgaugeError):

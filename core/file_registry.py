@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from core.atomic_file import explained_failure, write_atomically
-from core.errors import RegistryError, Superseded
+from core.atomic_file import append_line, explained_failure, write_atomically
+from core.errors import RegistryError, Superseded, UsageError
+from core.file_lock import locked
 from core.miniflow import RUN_ID, MiniFlow, checked_run_id, wall_clock_ms
 from core.model_file import ModelFile
-from core.registry import Production
+from core.registry import Production, Registry
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Promotion(msgspec.Struct, frozen=True):
     epoch: int
     ts_ms: int
     reason: str
+    decision: msgspec.Raw = msgspec.Raw(b"null")  #: as the trainer recorded it; null where a person decided
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,15 @@ class FileRegistry:
         """The model file of a run, digest checked. Raises UnknownRun, ModelFileError."""
         return self._miniflow.model(run_id)
 
-    def promote(self, run_id: str, model: ModelFile, expected_epoch: int, reason: str) -> Production:
+    def promote(
+        self, run_id: str, model: ModelFile, expected_epoch: int, reason: str, decision: bytes = b""
+    ) -> Production:
         """Make a run production if the epoch is still ``expected_epoch`` (0: none yet).
 
-        Steps, under the lock: check that the run's own model is ``model``; compare the epoch; replace the file;
-        note the change in ``promotions.jsonl``. The note comes last: a kill before it loses a line of history,
-        never the promotion. A run promoted over itself keeps its ``previous``: a rollback still leads away.
+        Steps: check that the run's own model is ``model``; under the lock, compare the epoch, note the change in
+        ``promotions.jsonl``, replace the file. Where the disk refuses one of them, neither stands. A kill between
+        them leaves a note of what did not happen: of two notes of one epoch the later counts, and the last only if
+        the file agrees. A run promoted over itself keeps its ``previous``: a rollback still leads away.
 
         Raises
         ------
@@ -102,9 +107,33 @@ class FileRegistry:
             if current and current.production == run_id:
                 previous = current.previous
             production = Production(run_id, previous, epoch + 1, wall_clock_ms())
-            self._write(entries, production)
-            self._note(production, reason)
+            with self._noted(production, reason, decision):
+                self._write(entries, production)
         return production
+
+    def history(self, count: int) -> list[Promotion]:
+        """The newest ``count`` promotions of the experiment, newest first; of an epoch the one that counts.
+
+        Raises
+        ------
+        RegistryError
+            The file of notes cannot be read.
+        """
+        path = self.root / "promotions.jsonl"
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RegistryError(f"{path} cannot be read ({error.strerror}); mend its permissions") from error
+        production = self.production()
+        notes: dict[int, Promotion] = {}
+        for line in lines:
+            with suppress(msgspec.MsgspecError):  # half a line, which a kill left
+                note = msgspec.json.decode(line, type=Promotion)
+                if note.experiment == self.experiment and production and note.epoch <= production.epoch:
+                    notes[note.epoch] = note
+        return [notes[epoch] for epoch in sorted(notes, reverse=True)[:count]]
 
     def mirror(self, production: Production) -> None:
         """Copy the pointer of the authoritative registry, whatever stands here; its model may live elsewhere.
@@ -116,11 +145,29 @@ class FileRegistry:
         """
         checked_run_id(production.run_id)
         with self._locked():
-            try:
-                entries = self._entries()
-            except RegistryError:
-                entries = {}  # the copy must not be what stops the pipeline: the authority repairs it
-            self._write(entries, production)
+            self._copy(production)
+
+    def follow(self, authority: Registry) -> None:
+        """Copy the pointer of the authoritative registry as it stands now.
+
+        It is read under the lock: of two that promoted and copy at once, the later one to write has read later.
+
+        Raises
+        ------
+        UsageError
+            The file cannot be written.
+        """
+        with self._locked():
+            production = authority.production()
+            if production is not None:
+                self._copy(production)
+
+    def _copy(self, production: Production) -> None:
+        try:
+            entries = self._entries()
+        except RegistryError:
+            entries = {}  # the copy must not be what stops the pipeline: the authority repairs it
+        self._write(entries, production)
 
     def _entries(self) -> dict[str, Entry]:
         try:
@@ -138,11 +185,15 @@ class FileRegistry:
         return entries
 
     def _write(self, entries: dict[str, Entry], ours: Production) -> None:
+        for left in self.root.glob(f".{self.path.name}.*"):  # by a kill: who holds the lock is alone
+            left.unlink(missing_ok=True)
         entry = Entry(ours.run_id, ours.previous, ours.epoch, ours.updated_ts_ms)
         data = msgspec.json.encode(entries | {self.experiment: entry})
         write_atomically(self.path, msgspec.json.format(data, indent=2) + b"\n")
 
-    def _note(self, production: Production, reason: str) -> None:
+    @contextmanager
+    def _noted(self, production: Production, reason: str, decision: bytes) -> Iterator[None]:
+        """Note a promotion; where the disk refuses that or the body, the note is taken back."""
         note = Promotion(
             self.experiment,
             production.run_id,
@@ -150,17 +201,23 @@ class FileRegistry:
             production.epoch,
             production.updated_ts_ms,
             reason,
+            msgspec.Raw(decision or b"null"),
         )
         path = self.root / "promotions.jsonl"
-        with explained_failure(path), path.open("ab") as file:
-            file.write(msgspec.json.encode(note) + b"\n")
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            append_line(path, msgspec.json.encode(note) + b"\n")
+            yield
+        except UsageError:
+            if self.production() != production:
+                with suppress(OSError):
+                    os.truncate(path, before)
+            raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        path = self.root / "registry.lock"
-        with explained_failure(path):
+        """One process at a time, of all that promote here."""
+        with explained_failure(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield  # closing the file releases the lock
+        with locked(self.root / "registry.lock"):
+            yield

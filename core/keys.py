@@ -19,6 +19,18 @@ MONITORS = "monitors"
 TRAINERS = "trainers"
 #: Groups without whose progress no record is trimmed.
 REQUIRED_GROUPS = (SCORERS, MONITORS)
+#: Begins the name of each shadow's consumer group on the records streams.
+_SHADOW = "shadow:"
+
+
+def shadow_group(run_id: str) -> str:
+    """Consumer group of the scorers that score beside production with one candidate; never a required one."""
+    return f"{_SHADOW}{run_id}"
+
+
+def is_shadow_group(group: str) -> bool:
+    """Whether a group is a shadow's: what it has not read is nobody's backlog."""
+    return group.startswith(_SHADOW)
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,45 @@ class PartitionKeys:
     def producer(self, producer_id: str) -> str:
         """Last sequence of one producer."""
         return f"sg:{{{self.tag}}}:producer:{producer_id}"
+
+    def shadow(self, run_id: str) -> ShadowKeys:
+        """The same partition as the shadow of a candidate sees it."""
+        return ShadowKeys(self.tag, self.number, run_id)
+
+
+@dataclass(frozen=True)
+class ShadowKeys(PartitionKeys):
+    """Keys of one partition for one shadow: production's records, and everything else its own."""
+
+    run_id: str
+
+    @property
+    def predictions(self) -> str:
+        """The candidate's results."""
+        return self._own("predictions")
+
+    @property
+    def rejected(self) -> str:
+        """Entries of which the candidate could score no row."""
+        return self._own("rejected")
+
+    @property
+    def floor(self) -> str:
+        """Never written: what a shadow still needs keeps nothing from being trimmed."""
+        return self._own("floor")
+
+    @property
+    def commit(self) -> str:
+        """As for production, within the same transaction."""
+        return self._own("commit")
+
+    @property
+    def start(self) -> str:
+        """Where the shadow began: what there was of records and of its results by then."""
+        return self._own("start")
+
+    def _own(self, name: str) -> str:
+        return f"sg:{{{self.tag}}}:shadow:{self.run_id}:{name}"
 
 
 @dataclass(frozen=True)
@@ -165,3 +216,8 @@ class PipelineKeys:
     def production(self) -> str:
         """The production pointer."""
         return self._key("production")
+
+    @property
+    def shadows(self) -> str:
+        """Models of candidates that are scored beside production, and since when."""
+        return self._key("shadows")

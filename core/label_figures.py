@@ -10,7 +10,8 @@ class LabelFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     A label that came is counted once: as tested, stale, repeated, left out, or, once it has waited in vain, as
     unmatched. Log-loss and rate are those of the model in production, over the last few hundred tested labels, the
-    newest with the greatest weight.
+    newest with the greatest weight. Both log-losses are of the logit, before calibration: what is tested must not
+    change with one.
     """
 
     tested: int  #: found their row and were tested against what the model in production said of it

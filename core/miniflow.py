@@ -6,29 +6,37 @@
                                                  /params.json     what it was given
                                                  /metrics.jsonl   one time-stamped line a step, append-only
                                                  /artifacts/...   the model and what belongs to it
+
+Any number of processes may write below one root, also to one run: each file is replaced whole or appended to in
+one write, and what reads a file to write it again does so under the run's lock.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from core.atomic_file import explained_failure, write_atomically
-from core.errors import SettingsError, UnknownRun
+from core.atomic_file import append_line, explained_failure, write_atomically
+from core.data_fingerprint import DataFingerprint
+from core.errors import RegistryError, SettingsError, UnknownRun, UsageError
+from core.file_lock import locked
+from core.listing import listed
 from core.model_file import ModelFile, read_model_file
+from core.run_environment import RunEnvironment, current_environment
 
 #: Where a run keeps its model.
 MODEL_ARTIFACT = "model/model.npz"
 #: A run id: random, so that two machines do not choose the same.
 RUN_ID = re.compile(r"[0-9a-f]{12}")
+_RUN_ID_PREFIX = re.compile(r"[0-9a-f]{1,11}")
 #: The same alphabet as a pipeline's name: an experiment usually is a pipeline.
 _EXPERIMENT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ARTIFACT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
@@ -47,6 +55,8 @@ class RunMeta(msgspec.Struct, frozen=True):
     outcome: str | None = None
     detail: str = ""
     artifacts: dict[str, str] = {}  #: name -> SHA-256 of its bytes
+    environment: RunEnvironment | None = None  #: runs of earlier versions have none
+    data: DataFingerprint | None = None  #: None: nothing was trained, or by an earlier version
 
 
 class MetricLine(msgspec.Struct, frozen=True):
@@ -63,6 +73,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     meta: RunMeta
     metrics: dict[str, float | None]  #: the last value of each metric
     has_model: bool
+    params: dict[str, Parameter]  #: empty where the file is damaged
 
     @property
     def run_id(self) -> str:
@@ -102,11 +113,16 @@ class Run:
 
     @property
     def meta(self) -> RunMeta:
-        """The run's meta data. Raises UnknownRun where the file is missing or damaged."""
+        """The run's meta data. Raises UnknownRun where the file is missing, damaged or another run's."""
         try:
-            return msgspec.json.decode((self.directory / "meta.json").read_bytes(), type=RunMeta)
+            meta = msgspec.json.decode((self.directory / "meta.json").read_bytes(), type=RunMeta)
         except (OSError, msgspec.MsgspecError) as error:
             raise UnknownRun(f"there is no whole run {self.run_id}; see `streamgauge runs`") from error
+        if meta.run_id != self.run_id:
+            raise UnknownRun(
+                f"the files of run {self.run_id} are of run {meta.run_id[:40]}; see `streamgauge runs`"
+            )
+        return meta
 
     @property
     def params(self) -> dict[str, Parameter]:
@@ -121,7 +137,8 @@ class Run:
 
     def log_params(self, params: Mapping[str, Parameter]) -> None:
         """Add to ``params.json``; a name given again takes its new value."""
-        _write_json(self.directory / "params.json", self.params | dict(params))
+        with self._locked():
+            _write_json(self.directory / "params.json", self.params | dict(params))
 
     def log_metrics(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Append one time-stamped line to ``metrics.jsonl``."""
@@ -133,17 +150,29 @@ class Run:
         encoded = b"".join(
             msgspec.json.encode(MetricLine(now, step, dict(metrics))) + b"\n" for step, metrics in lines
         )
-        path = self.directory / "metrics.jsonl"
-        with explained_failure(path), path.open("a+b") as file:
-            if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
-                encoded = b"\n" + encoded  # a killed writer left half a line; keep it apart
-            file.write(encoded)
+        append_line(self.directory / "metrics.jsonl", encoded)
+
+    def record_data(self, data: DataFingerprint) -> None:
+        """Note which rows the run trained on."""
+        with self._locked():
+            self._write_meta(msgspec.structs.replace(self.meta, data=data))
 
     def metrics(self) -> Iterator[MetricLine]:
-        """Every whole line of ``metrics.jsonl``; half a line, left by a kill, is passed over."""
-        path = self.directory / "metrics.jsonl"
+        """Every whole line of ``metrics.jsonl``; half a line, left by a kill, is passed over.
+
+        Raises
+        ------
+        UnknownRun
+            The file is there and cannot be read.
+        """
         decoder = msgspec.json.Decoder(MetricLine)
-        for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        try:
+            data = (self.directory / "metrics.jsonl").read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UnknownRun(f"the metrics of run {self.run_id} cannot be read ({error.strerror})") from error
+        for line in data.split(b"\n"):
             try:
                 yield decoder.decode(line)
             except msgspec.MsgspecError:
@@ -152,10 +181,11 @@ class Run:
     def write_artifact(self, name: str, data: bytes) -> Path:
         """Write ``artifacts/<name>``, then its digest into the meta data."""
         path = self._artifact(name)
-        write_atomically(path, data)
-        meta = self.meta
-        digests = meta.artifacts | {name: hashlib.sha256(data).hexdigest()}
-        self._write_meta(msgspec.structs.replace(meta, artifacts=digests))
+        digest = hashlib.sha256(data).hexdigest()
+        with self._locked():
+            write_atomically(path, data)
+            meta = self.meta
+            self._write_meta(msgspec.structs.replace(meta, artifacts=meta.artifacts | {name: digest}))
         return path
 
     def read_artifact(self, name: str) -> bytes:
@@ -167,21 +197,37 @@ class Run:
 
     def finish(self, outcome: str, detail: str = "") -> None:
         """Record how the run ended; called again, the later outcome stands."""
-        self._write_meta(
-            msgspec.structs.replace(self.meta, finished_ts_ms=self.clock(), outcome=outcome, detail=detail)
-        )
+        with self._locked():
+            self._write_meta(
+                msgspec.structs.replace(self.meta, finished_ts_ms=self.clock(), outcome=outcome, detail=detail)
+            )
 
     def summary(self) -> RunSummary:
-        """The run as a listing shows it. Raises UnknownRun where it has no meta data yet."""
+        """The run as a listing shows it, as far as its files can be read.
+
+        Raises
+        ------
+        UnknownRun
+            It has no meta data yet, or damaged ones.
+        """
+        meta = self.meta
         last: dict[str, float | None] = {}
-        for line in self.metrics():
-            last |= line.metrics
-        return RunSummary(self.meta, last, self._artifact(MODEL_ARTIFACT).is_file())
+        params: dict[str, Parameter] = {}
+        with suppress(UnknownRun):
+            for line in self.metrics():
+                last |= line.metrics
+        with suppress(UnknownRun):
+            params = self.params
+        return RunSummary(meta, last, self._artifact(MODEL_ARTIFACT).is_file(), params)
 
     def _artifact(self, name: str) -> Path:
         if not _ARTIFACT.fullmatch(name):
             raise UnknownRun(f"artifact name {name[:80]!r} is not a plain relative path")
         return self.directory / "artifacts" / name
+
+    def _locked(self) -> AbstractContextManager[None]:
+        """Whoever writes again what it read holds this, or the other's artifact or outcome is lost."""
+        return locked(self.directory / ".lock")
 
     def _write_meta(self, meta: RunMeta) -> None:
         _write_json(self.directory / "meta.json", meta)
@@ -214,10 +260,15 @@ class MiniFlow:
     def start_run(self, reason: str) -> Run:
         """Open a run under a new random id. Raises UsageError where the directory cannot be written."""
         run = Run(self._runs / secrets.token_hex(6), self.clock)
-        meta = RunMeta(run.run_id, self.experiment, reason, self.clock())
+        meta = RunMeta(run.run_id, self.experiment, reason, self.clock(), environment=current_environment())
         with explained_failure(run.directory):
             run.directory.mkdir(parents=True)
-        _write_json(run.directory / "meta.json", meta)
+        try:
+            _write_json(run.directory / "meta.json", meta)
+        except UsageError:
+            with suppress(OSError):
+                run.directory.rmdir()
+            raise
         return run
 
     def run(self, run_id: str) -> Run:
@@ -226,14 +277,29 @@ class MiniFlow:
         _ = run.meta
         return run
 
+    def find(self, text: str) -> str:
+        """The id that ``text`` names: a whole id, whether the run is here or not, or the beginning of just one.
+
+        Raises
+        ------
+        UnknownRun
+            No run or several begin so, or it is no beginning of an id.
+        """
+        if not _RUN_ID_PREFIX.fullmatch(text):
+            return checked_run_id(text)
+        begun = sorted(run_id for run_id in self._run_ids() if run_id.startswith(text))
+        if not begun:
+            raise UnknownRun(f"no run id here begins with {text}; see `streamgauge runs`")
+        if len(begun) > 1:
+            raise UnknownRun(f"{text} is the beginning of {listed(begun)}; give more digits")
+        return begun[0]
+
     def runs(self) -> list[RunSummary]:
         """Every run that has meta data, newest first; a directory that a kill left without is passed over."""
         summaries = []
-        for directory in self._runs.iterdir() if self._runs.is_dir() else ():
-            if not RUN_ID.fullmatch(directory.name):
-                continue
+        for run_id in self._run_ids():
             try:
-                summaries.append(Run(directory, self.clock).summary())
+                summaries.append(Run(self._runs / run_id, self.clock).summary())
             except UnknownRun:
                 continue
         return sorted(summaries, key=lambda each: (each.meta.started_ts_ms, each.run_id), reverse=True)
@@ -254,6 +320,17 @@ class MiniFlow:
         except UnknownRun as error:
             raise UnknownRun(f"run {run_id} has no model; choose another from `streamgauge runs`") from error
         return read_model_file(data, run.meta.artifacts.get(MODEL_ARTIFACT))
+
+    def _run_ids(self) -> list[str]:
+        """Ids that have a directory."""
+        try:
+            return [path.name for path in self._runs.iterdir() if RUN_ID.fullmatch(path.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RegistryError(
+                f"{self._runs} cannot be read ({error.strerror}); mend its rights or choose another --miniflow"
+            ) from error
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calibration import Calibration
 from core.errors import SchemaError
 from core.schema import Schema
+from core.sigmoid import Floats, sigmoid
+from core.threshold_rule import EVEN_THRESHOLD
 
-Floats = NDArray[np.float64]
+__all__ = ["Floats", "LogisticModel", "Scores", "sigmoid"]
 
 #: Values worked on at once: they and the repeated constants stay in a core's cache.
 _PIECE_VALUES = 4096
@@ -22,14 +25,26 @@ _MANY_ROWS = 16
 class Scores:
     """What a model says of n rows."""
 
-    logit: Floats  #: (n,) log-odds of class 1
-    probability: Floats  #: (n,) probability of class 1
+    logit: Floats  #: (n,) log-odds of class 1, before calibration
+    probability: Floats  #: (n,) probability of class 1, calibrated where the model is
     contributions: Floats  #: (n, d) contribution of each feature to the logit
+    raw_probability: Floats | None = None  #: (n,) before calibration; None where there is none
+    threshold: float = EVEN_THRESHOLD  #: the model's operating point
 
     @property
     def predicted(self) -> NDArray[np.uint8]:
-        """(n,) class 1 where its probability is at least one half."""
-        return (self.probability >= 0.5).astype(np.uint8)
+        """(n,) class 1 where its probability is at least the threshold."""
+        return (self.probability >= self.threshold).astype(np.uint8)
+
+    @property
+    def uncalibrated(self) -> Floats:
+        """(n,) sigmoid of the logit, calibrated or not: what is watched for drift."""
+        return self.probability if self.raw_probability is None else self.raw_probability
+
+    def rows(self, kept: NDArray[np.bool_]) -> Scores:
+        """What is said of some of the rows, ``kept`` (n,)."""
+        raw = None if self.raw_probability is None else self.raw_probability[kept]
+        return Scores(self.logit[kept], self.probability[kept], self.contributions[kept], raw, self.threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +52,8 @@ class LogisticModel:
     """A linear model on standardised features.
 
     ``center`` and ``scale`` are (d,): a feature enters as (x - center) / scale. A scale of zero (no variance
-    in training) is taken as 1, so that the feature enters as its distance from the only value seen.
+    in training) is taken as 1, so that the feature enters as its distance from the only value seen. Calibration
+    maps the logit to the probability; the logit and the contributions to it stay what they are.
     """
 
     schema: Schema
@@ -45,6 +61,8 @@ class LogisticModel:
     intercept: float
     center: Floats
     scale: Floats
+    calibration: Calibration | None = None
+    threshold: float = EVEN_THRESHOLD  #: operating point: class 1 is predicted from this probability on
     _repeated: tuple[Floats, Floats, Floats] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +77,8 @@ class LogisticModel:
             raise SchemaError("scale must not be negative")
         if not np.isfinite(self.intercept):
             raise SchemaError("the intercept must be finite")
+        if not 0 <= self.threshold <= 1:
+            raise SchemaError(f"the threshold is {self.threshold}, which is no probability")
         object.__setattr__(self, "scale", np.where(self.scale > 0, self.scale, 1.0))
         times = max(1, _PIECE_VALUES // self.schema.width)
         repeated = tuple(np.tile(values, times) for values in (self.center, self.scale, self.coefficients))
@@ -84,7 +104,10 @@ class LogisticModel:
                 np.multiply(piece, coefficients, out=piece)
             logit = _row_sums(contributions)
             logit += self.intercept
-        return Scores(logit, sigmoid(logit), contributions)
+        raw = sigmoid(logit)
+        if self.calibration is None:
+            return Scores(logit, raw, contributions, None, self.threshold)
+        return Scores(logit, self.calibration.apply(logit), contributions, raw, self.threshold)
 
 
 def _row_sums(x: Floats) -> Floats:
@@ -101,14 +124,3 @@ def _row_sums(x: Floats) -> Floats:
     for column in range(2, width):
         sums += x[:, column]
     return sums
-
-
-def sigmoid(logit: Floats) -> Floats:
-    """1 / (1 + exp(-logit)) without overflow for any float64 input; nan stays nan.
-
-    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    with np.errstate(under="ignore", invalid="ignore"):  # a signalling nan is "invalid" to read
-        small = np.exp(-np.abs(logit))
-        return np.where(logit >= 0, 1.0, small) / (1.0 + small)

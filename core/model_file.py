@@ -18,18 +18,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calibration import Calibration, CalibrationKind, CalibrationRequest
 from core.concept_reference import ConceptReference, concept_reference_of
 from core.drift.reference import ARRAYS as DRIFT_ARRAYS
 from core.drift.reference import DriftReference, read_reference
 from core.drift_null import TAILS
-from core.errors import ModelFileError, SchemaError
+from core.errors import ModelFileError, SchemaError, UnknownModelFormat
 from core.model import LogisticModel
 from core.npz import encode_npz
 from core.profile import TrainingProfile
 from core.schema import Schema
+from core.threshold_rule import EVEN, EVEN_THRESHOLD, ThresholdRule
 
-#: Version of the file's layout; a reader refuses any other.
-FORMAT = 3
+#: Version of the file's layout, as it is written.
+FORMAT = 4
+#: The oldest that is read: models without calibration, which decide at even odds.
+OLDEST_FORMAT = 3
+#: The first format that has a member for the calibration.
+_CALIBRATION_SINCE = 4
 #: A model file larger than this is refused before it is unpacked (500 features take 2 MB).
 MAX_BYTES = 64 * 1024 * 1024
 #: Its members are listed in less than a kilobyte.
@@ -48,8 +54,17 @@ _ARRAYS = (
     *DRIFT_ARRAYS,
     "concept",
 )
+#: Stands for the calibration of a model without.
+_NO_VALUES = np.empty(0)
 _FLOATS = np.dtype("<f8")
 _BYTES = np.dtype(np.uint8)
+
+
+class _Version(msgspec.Struct, frozen=True):
+    """What can be read of the header of any version."""
+
+    format: int
+    kind: str
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -62,20 +77,26 @@ class _Header(msgspec.Struct, frozen=True):
     intercept: float
     profile_rows: int
     profile_seed: int
-    # absent in older versions, which are refused by their number
-    drift_rows: int = 0
-    drift_seed: int = 0
-    drift_known_truth: bool = False
+    drift_rows: int
+    drift_seed: int
+    drift_known_truth: bool
+    # absent in format 3
+    threshold: float = EVEN_THRESHOLD
+    calibration: CalibrationKind | None = None
+    calibrate: CalibrationRequest = "none"
+    threshold_rule: ThresholdRule = EVEN
 
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """A model with all that its records are judged against."""
+    """A model with all that its records are judged against, and what was asked of its trainer."""
 
     model: LogisticModel
     profile: TrainingProfile
     drift: DriftReference
     concept: ConceptReference
+    calibrate: CalibrationRequest = "none"  #: what was asked for, and is asked again of the model's successors
+    threshold_rule: ThresholdRule = EVEN  #: the same of the operating point
 
     @cached_property
     def encoded(self) -> bytes:
@@ -92,6 +113,10 @@ class ModelFile:
             self.drift.rows,
             self.drift.seed,
             self.drift.known_truth,
+            float(model.threshold),
+            None if model.calibration is None else model.calibration.kind,
+            self.calibrate,
+            self.threshold_rule,
         )
         arrays: dict[str, NDArray[np.generic]] = {
             "header": np.frombuffer(msgspec.json.encode(header), dtype=np.uint8),
@@ -104,6 +129,7 @@ class ModelFile:
             "null_quantiles": profile.null_quantiles.astype(_FLOATS),
             **{name: array.astype(_FLOATS) for name, array in self.drift.arrays().items()},
             "concept": self.concept.values.astype(_FLOATS),
+            "calibration": (_NO_VALUES if model.calibration is None else model.calibration.values).astype(_FLOATS),
         }
         return encode_npz(arrays)
 
@@ -118,8 +144,10 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
 
     Raises
     ------
+    UnknownModelFormat
+        A file of a newer version than this one, or of one that is not read any more.
     ModelFileError
-        Bytes that are cut short, altered, of another version, or no model file at all.
+        Bytes that are cut short, altered, or no model file at all.
     """
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise ModelFileError(
@@ -128,38 +156,64 @@ def read_model_file(data: bytes, sha256: str | None = None) -> ModelFile:
         )
     if len(data) > MAX_BYTES:
         raise ModelFileError(f"the model file has {len(data)} bytes; at most {MAX_BYTES} are accepted")
-    try:
-        _check_directory(data)
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            header = msgspec.json.decode(_member(archive, "header", _BYTES).tobytes(), type=_Header)
-            if header.format == FORMAT and header.kind == "logistic":
-                arrays = {name: _member(archive, name, _FLOATS) for name in _ARRAYS}
-            else:
-                arrays = {}
-    except Exception as error:
-        raise ModelFileError(
-            f"this is not a whole model file ({type(error).__name__}); fit again or roll back"
-        ) from error
-    if not arrays and header.format < FORMAT:
-        raise ModelFileError(f"model file format {header.format} is older than this program; fit the model again")
-    if not arrays:
-        raise ModelFileError(
-            f"model file format {header.format} of kind {header.kind!r} is not known here; upgrade streamgauge"
-        )
+    header, arrays = _read_members(data)
     try:
         schema = Schema(header.features, header.classes)
-        model = LogisticModel(schema, arrays["coefficients"], header.intercept, arrays["center"], arrays["scale"])
+        model = LogisticModel(
+            schema,
+            arrays["coefficients"],
+            header.intercept,
+            arrays["center"],
+            arrays["scale"],
+            _calibration(header, arrays["calibration"]),
+            header.threshold,
+        )
         concept = concept_reference_of(arrays["concept"])
-    except SchemaError as error:
+    except (SchemaError, ValueError) as error:
         raise ModelFileError(f"the model file contradicts itself: {error}") from error
     profile, drift = _profile(header, arrays), _drift(header, arrays)
     if not np.array_equal(drift.transform.index, np.flatnonzero(profile.varies)):
         raise ModelFileError(
             "the model file's drift reference is of other features than vary; fit the model again"
         )
-    loaded = ModelFile(model, profile, drift, concept)
+    loaded = ModelFile(model, profile, drift, concept, header.calibrate, header.threshold_rule)
     loaded.__dict__["encoded"] = data
     return loaded
+
+
+def _read_members(data: bytes) -> tuple[_Header, dict[str, NDArray[Any]]]:
+    """Header and arrays. Raises ModelFileError, UnknownModelFormat."""
+    try:
+        _check_directory(data)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            told = _member(archive, "header", _BYTES).tobytes()
+            _check_version(msgspec.json.decode(told, type=_Version))
+            header = msgspec.json.decode(told, type=_Header)
+            arrays = {name: _member(archive, name, _FLOATS) for name in _ARRAYS}
+            calibrates = header.format >= _CALIBRATION_SINCE
+            arrays["calibration"] = _member(archive, "calibration", _FLOATS) if calibrates else _NO_VALUES
+    except UnknownModelFormat:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"this is not a whole model file ({type(error).__name__}); fit again or roll back"
+        ) from error
+    return header, arrays
+
+
+def _check_version(version: _Version) -> None:
+    """Refuse a version before anything else of it is looked at, which may be unlike ours."""
+    if version.format > FORMAT or version.kind != "logistic":
+        raise UnknownModelFormat(
+            f"model file format {version.format} of kind {version.kind!r} is not known here; upgrade streamgauge",
+            newer=True,
+        )
+    if version.format < OLDEST_FORMAT:
+        raise UnknownModelFormat(
+            f"model file format {version.format} is older than this program; replace the model by `streamgauge "
+            "fit --new-schema`",
+            newer=False,
+        )
 
 
 def _check_directory(data: bytes) -> None:
@@ -188,6 +242,15 @@ def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> NDArra
     if found != dtype or fortran_order or len(content) - member.tell() != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{name} is no array of {dtype} as written here")
     return np.frombuffer(content, dtype, offset=member.tell()).reshape(shape)
+
+
+def _calibration(header: _Header, values: NDArray[Any]) -> Calibration | None:
+    """Raises ValueError."""
+    if header.calibration is not None:
+        return Calibration(header.calibration, values)
+    if values.shape != _NO_VALUES.shape:
+        raise ValueError("it has values of a calibration and says that it has none")
+    return None
 
 
 def _profile(header: _Header, arrays: dict[str, NDArray[Any]]) -> TrainingProfile:

@@ -21,12 +21,13 @@ class Prediction:
     record: bytes  #: entry id of the record
     row: int
     predicted: int
-    probability: float
+    probability: float  #: of class 1, calibrated where the model is
     logit: float
     bias: float
     contributions: dict[str, float] | Floats  #: by feature (plain), or (d,) in schema order (block)
     model: str  #: run id
     ts_ms: int  #: when it was published, by the server's clock
+    raw_probability: float | None = None  #: before calibration; None where the model has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class PredictionBlock:
     bias: float
     model: str
     ts_ms: int
+    raw_probability: Floats | None = None  #: (n,) before calibration; None where the model has none
 
     def __len__(self) -> int:
         return len(self.logit)
@@ -61,6 +63,7 @@ class PredictionBlock:
                 self.contributions[index],
                 self.model,
                 self.ts_ms,
+                None if self.raw_probability is None else float(self.raw_probability[index]),
             )
 
 
@@ -83,6 +86,7 @@ def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:
             msgspec.json.decode(fields[b"contrib"], type=dict[str, float]),
             model,
             ts_ms,
+            float(fields[b"p_raw"]) if b"p_raw" in fields else None,
         )
     count = int(fields[b"_n"])
     rows = np.frombuffer(fields[b"_rows"], "<i4") if b"_rows" in fields else np.arange(count, dtype=np.int32)
@@ -97,8 +101,10 @@ def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:
         bias,
         model,
         ts_ms,
+        np.frombuffer(fields[b"_p_raw"], "<f8") if b"_p_raw" in fields else None,
     )
     lengths = {count, len(rows), len(block.predicted), len(block.probability), len(block.logit)}
-    if len(lengths | ({count} if block.ids is None else {len(block.ids)})) > 1:
+    lengths |= {len(given) for given in (block.ids, block.raw_probability) if given is not None}
+    if len(lengths) > 1:
         raise ValueError(f"entry {entry.id!r} holds arrays of different lengths for {count} rows")
     return block

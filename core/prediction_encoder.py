@@ -45,7 +45,10 @@ class PredictionEncoder:
         self._partition = partition
         names = ",".join(_json.encode(name).decode().replace("%", "%%") + ":%s" for name in features)
         self._contributions = "{" + names + "}"
-        self._plain_shape = _shape(
+        self._plain_shapes = {calibrated: self._plain_shape(calibrated) for calibrated in (False, True)}
+
+    def _plain_shape(self, calibrated: bool) -> tuple[list[bytes], list[int], int]:
+        return _shape(
             {
                 b"_v": WIRE_VERSION,
                 b"id": _DIFFERS,
@@ -53,6 +56,7 @@ class PredictionEncoder:
                 b"row": b"0",
                 b"pred": _DIFFERS,
                 b"p_class1": _DIFFERS,
+                **({b"p_raw": _DIFFERS} if calibrated else {}),
                 b"logit": _DIFFERS,
                 b"bias": self._bias,
                 b"contrib": _DIFFERS,
@@ -71,7 +75,7 @@ class PredictionEncoder:
         rows = scored.batch.entries
         if scored.batch.rejections or not isinstance(rows, AlikeRows):
             return None
-        result_bytes = rows.rows_each * 8 * (3 + len(self._features))
+        result_bytes = rows.rows_each * 8 * (4 + len(self._features))
         entries = max(1, min(MAX_CALL_ENTRIES, MAX_CALL_BYTES // result_bytes))
         encode = self._alike_plain if rows.plain else self._alike_blocks
         try:
@@ -84,6 +88,7 @@ class PredictionEncoder:
         row, entry_id = rows.start, rows.entry.id
         probability = float(scores.probability[row])
         contributions = dict(zip(self._features, scores.contributions[row].tolist(), strict=True))
+        raw = scores.raw_probability
         # fmt: off  (field and value side by side)
         return [
             b"_v",
@@ -95,9 +100,10 @@ class PredictionEncoder:
             b"row",
             b"0",
             b"pred",
-            b"1" if probability >= 0.5 else b"0",
+            b"1" if probability >= scores.threshold else b"0",
             b"p_class1",
             shortest(probability).encode(),
+            *(() if raw is None else (b"p_raw", shortest(raw[row]).encode())),
             b"logit",
             shortest(scores.logit[row]).encode(),
             b"bias",
@@ -119,13 +125,15 @@ class PredictionEncoder:
             own_ids or [f"{self._partition}-{entry_id.decode()}-0" for entry_id in ids],
             ["1" if predicted else "0" for predicted in scores.predicted[part].tolist()],
             shortest_texts(scores.probability[part]),
+            *(() if scores.raw_probability is None else (shortest_texts(scores.raw_probability[part]),)),
             shortest_texts(scores.logit[part]),
             [self._contributions % row for row in zip(*[shares] * len(self._features), strict=True)],
         ]
         texts = [""] * (len(differing) * len(ids))
         for place, values in enumerate(differing):
             texts[place :: len(differing)] = values
-        return AlikeResults(ids, 1, *self._plain_shape, b"texts", _msgpack.encode(texts))
+        shape = self._plain_shapes[scores.raw_probability is not None]
+        return AlikeResults(ids, 1, *shape, b"texts", _msgpack.encode(texts))
 
     def _alike_blocks(self, rows: AlikeRows, scores: Scores, first: int, entries: int) -> AlikeResults:
         """Blocks ``first`` to ``first + entries``; the bytes of all are copied at once."""
@@ -136,9 +144,11 @@ class PredictionEncoder:
             for values, kind in (
                 (scores.predicted, "u1"),
                 (scores.probability, "<f8"),
+                (scores.raw_probability, "<f8"),
                 (scores.logit, "<f8"),
                 (scores.contributions, "<f8"),
             )
+            if values is not None
         ]
         shape = _shape(
             {
@@ -147,6 +157,7 @@ class PredictionEncoder:
                 b"record": _OWN_ID,
                 b"_pred": _DIFFERS,
                 b"_p": _DIFFERS,
+                **({} if scores.raw_probability is None else {b"_p_raw": _DIFFERS}),
                 b"_logit": _DIFFERS,
                 b"_contrib": _DIFFERS,
                 b"bias": self._bias,
@@ -167,6 +178,7 @@ class PredictionEncoder:
             fields += [b"_rows", rows.rows.astype("<i4").tobytes()]
         if rows.ids is not None:
             fields += [b"_ids", b"\n".join(rows.ids)]
+        raw = scores.raw_probability
         # fmt: off  (field and value side by side)
         return [
             *fields,
@@ -174,6 +186,7 @@ class PredictionEncoder:
             scores.predicted[part].tobytes(),
             b"_p",
             scores.probability[part].astype("<f8", copy=False).tobytes(),
+            *(() if raw is None else (b"_p_raw", raw[part].astype("<f8", copy=False).tobytes())),
             b"_logit",
             scores.logit[part].astype("<f8", copy=False).tobytes(),
             b"_contrib",

@@ -59,6 +59,18 @@ class TrainingProfile:
         return float(quantile * np.sqrt(variance_factor(window_rows, self.rows)))
 
 
+def moments(x: Floats) -> tuple[Floats, Floats]:
+    """(d,) mean and standard deviation, divisor N, of rows ``x`` (N, d); exactly 0 for a constant feature.
+
+    Not finite where the rows are not, or are too large.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = x.mean(axis=0)
+        deviation = x.std(axis=0)
+    constant = (x == x[0]).all(axis=0) | (deviation <= CONSTANT_TOLERANCE * np.abs(mean))
+    return np.where(constant, x[0], mean), np.where(constant, 0.0, deviation)
+
+
 def profile_rows(x: Floats, features: tuple[str, ...], seed: int) -> TrainingProfile:
     """Profile training rows ``x`` (N, d); deterministic for equal rows and seed.
 
@@ -70,20 +82,24 @@ def profile_rows(x: Floats, features: tuple[str, ...], seed: int) -> TrainingPro
     """
     if x.ndim != 2 or x.shape[1] != len(features) or len(x) < 2:
         raise SchemaError(f"a profile of {len(features)} features needs at least two rows, not shape {x.shape}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = x.mean(axis=0)
-        deviation = x.std(axis=0)
-    constant = (x == x[0]).all(axis=0) | (deviation <= CONSTANT_TOLERANCE * np.abs(mean))
-    deviation = np.where(constant, 0.0, deviation)
-    mean = np.where(constant, x[0], mean)
+    mean, deviation = moments(x)
+    constant = deviation == 0.0
     for name, usable in zip(features, np.isfinite(mean) & np.isfinite(deviation), strict=True):
         if not usable:
             raise SchemaError(f"feature {name!r} holds values that are not finite or too large; correct its unit")
     z = (x - mean) / np.where(constant, 1.0, deviation)
-    correlation = np.clip(z.T @ z / len(x), -1.0, 1.0)
+    return profile_of(features, len(x), mean, deviation, z.T @ z, seed)
+
+
+def profile_of(
+    features: tuple[str, ...], rows: int, mean: Floats, deviation: Floats, products: Floats, seed: int
+) -> TrainingProfile:
+    """The profile of rows whose sums are known: ``products`` (d, d) of standardised columns, 0 where constant."""
+    constant = deviation == 0.0
+    correlation = np.clip(products / rows, -1.0, 1.0)
     correlation[constant] = 0.0
     correlation[:, constant] = 0.0
     np.fill_diagonal(correlation, 1.0)
     moving = correlation[np.ix_(~constant, ~constant)]
     quantiles = null_quantiles(moving, seed) if len(moving) else np.zeros(len(TAILS))
-    return TrainingProfile(features, len(x), mean, deviation, correlation, quantiles, seed)
+    return TrainingProfile(features, rows, mean, deviation, correlation, quantiles, seed)

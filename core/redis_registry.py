@@ -26,6 +26,7 @@ class Promotion(msgspec.Struct, frozen=True):
     epoch: int
     reason: str
     ts_ms: int
+    decision: bytes = b""  #: JSON as the trainer recorded it; empty where a person decided
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,21 @@ class RedisRegistry:
         return read_model_file(data, digest.decode(errors="replace"))
 
     def promote(
-        self, run_id: str, model: ModelFile, expected_epoch: int, reason: str, event_id: bytes = b""
+        self,
+        run_id: str,
+        model: ModelFile,
+        expected_epoch: int,
+        reason: str,
+        decision: bytes = b"",
+        event_id: bytes = b"",
     ) -> Production:
         """Make a run production if the epoch is still ``expected_epoch`` (0: none yet).
 
-        One step on the server stores the model, moves the pointer, tells the promotions stream and, where
-        ``event_id`` names the retrain event that led here, acknowledges it. Raises Superseded, changing nothing.
+        One step on the server stores the model, moves the pointer, tells the promotions stream (with the
+        ``decision``, where there is one) and, where ``event_id`` names the retrain event that led here,
+        acknowledges it. Raises Superseded, changing nothing.
         """
-        return promote(self.connection, self.keys, run_id, model, expected_epoch, reason, event_id)
+        return promote(self.connection, self.keys, run_id, model, expected_epoch, reason, event_id, decision)
 
     def history(self, count: int) -> list[Promotion]:
         """The newest ``count`` promotions, newest first. Raises RegistryError for an entry that is none."""
@@ -98,6 +106,7 @@ class RedisRegistry:
                 int(fields[b"epoch"]),
                 fields[b"reason"].decode(),
                 int(fields[b"ts"]),
+                fields.get(b"decision", b""),
             )
         except (KeyError, ValueError) as error:
             raise RegistryError(

@@ -27,5 +27,11 @@ class Registry(Protocol):
     def model(self, run_id: str) -> ModelFile:
         """The model file of a run, digest checked. Raises UnknownRun, ModelFileError."""
 
-    def promote(self, run_id: str, model: ModelFile, expected_epoch: int, reason: str) -> Production:
-        """Make a run production if the epoch is still ``expected_epoch`` (0: none yet). Raises Superseded."""
+    def promote(
+        self, run_id: str, model: ModelFile, expected_epoch: int, reason: str, decision: bytes = b""
+    ) -> Production:
+        """Make a run production if the epoch is still ``expected_epoch`` (0: none yet). Raises Superseded.
+
+        ``reason`` is a sentence or a word, ``decision`` the record of the decision that led here, as JSON; empty
+        where a person decided.
+        """

@@ -51,8 +51,7 @@ def _without_overflow(
             kept = rows if not len(bad) else _keep_rows(rows, good)
             entries.append(replace(kept, start=position, stop=position + len(good)))
             position += len(good)
-    scored = Scores(scores.logit[finite], scores.probability[finite], scores.contributions[finite])
-    return ScoredBatch(RecordBatch(batch.x[finite], entries, rejections), scored)
+    return ScoredBatch(RecordBatch(batch.x[finite], entries, rejections), scores.rows(finite))
 
 
 def _keep_rows(rows: RecordRows, good: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> RecordRows:

@@ -47,10 +47,12 @@ class Service(ABC):
     """
 
     name: str
+    #: Of the names of its metrics.
+    metrics_prefix = "streamgauge"
 
     def __init__(self, settings: Settings, default_http_port: int) -> None:
         self.settings = settings
-        self.telemetry = Telemetry(settings.pipeline)
+        self.telemetry = Telemetry(settings.pipeline, self.metrics_prefix)
         self.log = logger(self.name, settings.pipeline)
         self.stopping = threading.Event()
         self._asking = threading.Lock()

@@ -11,17 +11,21 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from core.calibration import CalibrationRequest
 from core.errors import ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
+from core.threshold_rule import ThresholdBy, ThresholdRule, threshold_rule
 
 #: Prefix of environment variables.
 ENVIRONMENT_PREFIX = "STREAMGAUGE_"
 #: Smallest number of records to a false alarm: thresholds are found at run lengths of some thousand.
 LEAST_BUDGET = 1_000
+#: As core.miniflow has it, which services of a stream need not import.
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
 #: The settings file, looked for in the working directory.
 FILE_NAME = "streamgauge.toml"
 
@@ -55,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_keep_bytes: int | None = None  #: unset: adopt what the pipeline has, else 256 MiB
     trim_every_ms: int = 5_000
 
+    # scorer
+    shadow: str | None = None  #: run that is scored beside production, results kept apart; unset: production
+
     # monitor
     cluster_skew_ms: int = 100  #: largest difference between the clocks of a cluster's servers
     window_records: int = 500
@@ -74,6 +81,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 0
     solver: str = "newton"
     inverse_l2: float = 1.0  #: scikit-learn's C; inf: no penalty
+    calibrate: str | None = None  #: unset: as production's model was asked for, else auto
+    # operating point, one choice in several settings: where one place sets any of them, none before it counts; all
+    # unset: by production's rule, else .5
+    threshold: float | None = None  #: the threshold itself
+    threshold_by: str | None = None
+    cost_fn: float | None = None  #: of one class 1 that is missed
+    cost_fp: float | None = None  #: of one class 0 that is taken for class 1
+    min_recall: float | None = None
+    min_precision: float | None = None
+    class_weight: str = "none"  #: or "balanced": both classes count alike, however many rows each has
+    learning_rate: float | None = None  #: of gradient_descent and sgd; unset: the longest that is safe
+    max_steps: int | None = None  #: unset: the solver's own
+    early_stopping_steps: int | None = None  #: without a lower validation loss; unset: no early stopping
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -100,10 +120,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsError(f"sample_share is {self.sample_share}; choose 0 to 1")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
-            if value not in choices:
+            if value is not None and value not in choices:
                 raise SettingsError(f"{name} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
+        if self.learning_rate is not None and self.solver == "newton":
+            raise SettingsError(
+                f"learning_rate is {self.learning_rate} and solver {self.solver}, which has none; unset it, or "
+                "set solver to gradient_descent or sgd"
+            )
         self._check_alarms()
         self._check_names()
+        try:
+            _ = self.threshold_rule
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
 
     def _check_alarms(self) -> None:
         for name in _BUDGETS:
@@ -117,6 +146,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _check_names(self) -> None:
         keys = self.keys  # checks the pipeline's
+        if self.shadow is not None and not _RUN_ID.fullmatch(self.shadow):
+            raise SettingsError(
+                f"shadow is {self.shadow[:40]!r}; give the 12 hex digits of a run, as streamgauge runs lists it"
+            )
         if self.tags:
             keys.checked_tags(self.tags, len(self.tags) if self.partitions is None else self.partitions)
 
@@ -140,6 +173,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def slide(self) -> int:
         """Records between two windows."""
         return self.slide_records if self.slide_records is not None else self.window_records
+
+    @property
+    def threshold_rule(self) -> ThresholdRule | None:
+        """How a model's operating point is to be chosen; None where nothing is said."""
+        by = None if self.threshold_by is None else msgspec.convert(self.threshold_by, ThresholdBy)
+        return threshold_rule(by, self.threshold, self.cost_fn, self.cost_fp, self.min_recall, self.min_precision)
 
     @property
     def miniflow_path(self) -> Path:
@@ -167,12 +206,20 @@ _POSITIVE = (
     "retrain_every_s",
     "min_labelled_rows",
     "inverse_l2",
+    "learning_rate",
+    "max_steps",
+    "early_stopping_steps",
 )
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "durability": ("server", "fsync", "replica"),
-    "solver": ("newton", "gradient_descent"),
+    "calibrate": get_args(CalibrationRequest),
+    "threshold_by": get_args(ThresholdBy),
+    "solver": ("newton", "gradient_descent", "sgd"),
+    "class_weight": ("none", "balanced"),
 }
+#: They are one choice: half of it from one place and half from another would be nobody's.
+_OPERATING_POINT = ("threshold", "threshold_by", "cost_fn", "cost_fp", "min_recall", "min_precision")
 _BUDGETS = ("false_alarm_records", "label_false_alarm_records")
 #: Settings that are gone, and what takes their place.
 _SUCCESSORS = {
@@ -218,6 +265,10 @@ def load_settings(
 
 def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, Any], where: str) -> None:
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    if any(name in given for name in _OPERATING_POINT):
+        for name in _OPERATING_POINT:
+            values.pop(name, None)
+            places.pop(name, None)
     for name, value in given.items():
         if name in _SUCCESSORS:
             raise SettingsError(f"setting {name!r} {where} is gone; remove it and set {_SUCCESSORS[name]}")

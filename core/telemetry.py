@@ -31,12 +31,19 @@ END_TO_END_BUCKETS = (
 
 
 class Telemetry:
-    """The metrics; each service touches its own and only those appear."""
+    """The metrics; each service touches its own and only those appear.
 
-    def __init__(self, pipeline: str) -> None:
+    Parameters
+    ----------
+    prefix
+        Of every name: a shadow's differs, so that no sum over production's has anything of it.
+    """
+
+    def __init__(self, pipeline: str, prefix: str = "streamgauge") -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types it not
         self.registry = CollectorRegistry()
         self.pipeline = pipeline
+        self._prefix = prefix
 
         self.records_scored = self._counter("records_scored", "Records scored.", "model")
         self.records_rejected = self._counter("records_rejected", "Records rejected, by reason.", "reason")
@@ -48,7 +55,7 @@ class Telemetry:
             "score_batch_seconds", "Decoding, scoring and encoding one batch.", SCORE_BUCKETS
         )
         self.end_to_end_seconds = BulkHistogram(
-            "streamgauge_end_to_end_seconds",
+            f"{prefix}_end_to_end_seconds",
             "From a record's entry id to its publication.",
             pipeline,
             END_TO_END_BUCKETS,
@@ -72,10 +79,12 @@ class Telemetry:
         )
         self.label_coverage = self._gauge("label_coverage", "Share of the newest sampled records with a label.")
         self.label_delay_seconds = self._gauge("label_delay_seconds", "Mean time from a record to its label.")
-        self.labelled_log_loss = self._gauge("labelled_log_loss", "Log-loss of the last few hundred labels.")
+        self.labelled_log_loss = self._gauge(
+            "labelled_log_loss", "Log-loss of the last few hundred labels, before calibration."
+        )
         self.drift_windows = self._counter("drift_windows", "Windows closed, by state.", "state")
         self.prediction_probability_mean = self._gauge(
-            "prediction_probability_mean", "Mean probability of class 1 in the newest window."
+            "prediction_probability_mean", "Mean p_class1 in the newest window."
         )
         self.retrain_events = self._counter("retrain_events", "Retrain events written.", "reason")
 
@@ -96,12 +105,12 @@ class Telemetry:
         return prometheus_client.generate_latest(self.registry)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
-        return Counter(f"streamgauge_{name}", documentation, ("pipeline", *labels), registry=self.registry)
+        return Counter(f"{self._prefix}_{name}", documentation, ("pipeline", *labels), registry=self.registry)
 
     def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
-        return Gauge(f"streamgauge_{name}", documentation, ("pipeline", *labels), registry=self.registry)
+        return Gauge(f"{self._prefix}_{name}", documentation, ("pipeline", *labels), registry=self.registry)
 
     def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(
-            f"streamgauge_{name}", documentation, ("pipeline",), buckets=buckets, registry=self.registry
+            f"{self._prefix}_{name}", documentation, ("pipeline",), buckets=buckets, registry=self.registry
         )

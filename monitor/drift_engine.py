@@ -59,7 +59,8 @@ class Judgement:
     score: float  #: headline: mean |z| over the features that vary
     threshold: float  #: headline's
     z: Floats  #: (d,) mean shift of each feature in training SD; 0 for constant features
-    p_mean: float  #: mean probability of class 1
+    p_mean: float  #: mean probability of class 1, before calibration
+    calibrated_mean: float | None  #: after it; None of a model without calibration
     constant_changed: NDArray[np.int64]  #: (d,) records that left the only value seen in training
 
 
@@ -77,7 +78,8 @@ class DriftEngine:
     """Feed it a pane's records with ``take``, close the pane, and so on; after a promotion begin a new engine.
 
     What it says depends on the records, their order and the panes alone, to the bit, not on how ``take`` got them.
-    An alarm of a record detector restarts all of them; they rest then until the pane's end.
+    An alarm of a record detector restarts all of them; they rest then until the pane's end. What is watched is
+    the probability before calibration; of a model that is ``calibrated`` the sentences say so.
 
     Raises
     ------
@@ -86,9 +88,15 @@ class DriftEngine:
     """
 
     def __init__(
-        self, profile: TrainingProfile, reference: DriftReference, limits: Limits, state: EngineState | None = None
+        self,
+        profile: TrainingProfile,
+        reference: DriftReference,
+        limits: Limits,
+        state: EngineState | None = None,
+        *,
+        calibrated: bool = False,
     ) -> None:
-        self._profile, self._limits = profile, limits
+        self._profile, self._limits, self._calibrated = profile, limits, calibrated
         self._transform = reference.transform
         self._constant = np.flatnonzero(~profile.varies)
         self._panel = build_panel(
@@ -116,8 +124,11 @@ class DriftEngine:
         """Whether a record detector alarmed in the open pane; they rest then until it is closed."""
         return self._crossing is not None
 
-    def take(self, x: Floats, probability: Floats, *, stop: bool) -> int:
+    def take(self, x: Floats, probability: Floats, calibrated: Floats | None = None, *, stop: bool) -> int:
         """Take the next records ``x`` (n, d) of the open pane, with their probabilities (n,).
+
+        ``calibrated`` (n,) are what a calibrated model makes of these: their mean is told, and they are not
+        watched.
 
         Returns how many were taken: all n; with ``stop`` only those up to and including the one at which a record
         detector alarmed (``alarmed`` is True then), after which the caller closes the pane. Without ``stop`` an
@@ -128,7 +139,8 @@ class DriftEngine:
         while taken < len(x):
             piece = slice(taken, taken + self._piece)
             resting = self.alarmed
-            taken += self._take_piece(x[piece], probability[piece])
+            shown = None if calibrated is None else calibrated[piece]
+            taken += self._take_piece(x[piece], probability[piece], shown)
             if stop and self.alarmed and not resting:
                 break
         return taken
@@ -168,13 +180,14 @@ class DriftEngine:
             [detector.state() for detector in self._detectors],
         )
 
-    def _take_piece(self, x: Floats, probability: Floats) -> int:
+    def _take_piece(self, x: Floats, probability: Floats, calibrated: Floats | None) -> int:
         """Take records up to the first alarm among them, or all; returns how many."""
         columns = self._transform.columns(x, probability, self._previous)
         count, watching = len(x), not self.alarmed
         if watching:
             count, columns = self._watch(columns)
-        self._pane.add(columns, x[:count], probability[:count])
+        shown = None if calibrated is None else calibrated[:count]
+        self._pane.add(columns, x[:count], probability[:count], shown)
         self._recent.add(columns.standardised)
         self._previous = columns.standardised[:, -1].copy()
         self._seen += count
@@ -222,7 +235,8 @@ class DriftEngine:
         ranked = tuple(np.argsort(-blame, kind="stable").tolist())
         shift = np.zeros(len(self._profile.features))
         shift[self._transform.index] = evidence.z
-        words = sentence(alarm, evidence, self._transform, self._profile.features, ranked)
+        names = self._profile.features
+        words = sentence(alarm, evidence, self._transform, names, ranked, calibrated=self._calibrated)
         return Crossing(
             alarm.detector, alarm.channel, alarm.statistic, alarm.threshold, alarm.back, ranked, shift, words
         )
@@ -255,6 +269,7 @@ class DriftEngine:
             threshold=readings[0].threshold,
             z=z,
             p_mean=float(means[-1]),
+            calibrated_mean=window.calibrated_mean,
             constant_changed=changed,
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.drift.bins import BINS, Bins
-from core.drift.statistics import from_ticks, to_ticks
+from core.drift.statistics import TICK, from_ticks, to_ticks
 from core.drift.transform import Columns
 from core.model import Floats
 from core.profile import TrainingProfile
@@ -40,6 +40,7 @@ class PaneSums(msgspec.Struct, frozen=True):
     ticks: bytes  #: int64 (v + 1,) sums of the standardised features, then of the probability of class 1 itself
     changed: bytes  #: int64 (d - v,) records that left each constant feature's only value
     counts: bytes  #: int32 (v + 2, bins) records in each bin of the features, the probability and the radius
+    calibrated: int | None = None  #: sum of the calibrated probability in ticks; None: the model has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,12 @@ class Window:
     def means(self) -> Floats:
         """(v + 1,) means of the standardised features and of the probability; 0 without a record."""
         return from_ticks(_total([_whole(pane.ticks) for pane in self.panes])) / max(1, self.n)
+
+    @property
+    def calibrated_mean(self) -> float | None:
+        """Mean calibrated probability; None of a model without calibration."""
+        panes = [(pane.calibrated, pane.n) for pane in self.panes if pane.calibrated is not None]
+        return sum(ticks for ticks, _ in panes) * TICK / max(1, sum(n for _, n in panes)) if panes else None
 
     @property
     def changed(self) -> Counts:
@@ -118,9 +125,10 @@ class PaneAccumulator:
         self._marks = [np.zeros((0, self._width), dtype=np.int64)]
         self._changed = np.zeros(len(self._constant), dtype=np.int64)
         self._counts = np.zeros((self._width + 2, BINS), dtype=np.int64)
+        self._calibrated: int | None = None
 
-    def add(self, columns: Columns, x: Floats, probability: Floats) -> None:
-        """Add records: their columns, raw rows ``x`` (n, d) and probabilities (n,)."""
+    def add(self, columns: Columns, x: Floats, probability: Floats, calibrated: Floats | None = None) -> None:
+        """Add records: their columns, raw rows ``x`` (n, d) and probabilities (n,), these ``calibrated`` too."""
         values = columns.standardised.copy()
         values[-1] = probability
         ticks = to_ticks(values)
@@ -133,6 +141,8 @@ class PaneAccumulator:
         if len(self._constant):
             self._changed += (np.abs(x[:, self._constant] - self._values) > self._tolerance).sum(axis=0)
         self._counts += self._bins.count(np.concatenate([columns.feature, columns.probability, columns.radius]))
+        if calibrated is not None:
+            self._calibrated = (self._calibrated or 0) + int(to_ticks(calibrated).sum())
         self.n += len(x)
 
     def close(self, skipped: int, missing: int) -> tuple[PaneSums, Counts]:
@@ -144,6 +154,7 @@ class PaneAccumulator:
             self._sums.astype("<i8").tobytes(),
             self._changed.astype("<i8").tobytes(),
             self._counts.astype("<i4").tobytes(),
+            self._calibrated,
         )
         marks = np.concatenate(self._marks)
         self._begin()
@@ -160,6 +171,8 @@ def check_pane(pane: PaneSums, width: int, constants: int) -> None:
     counts = np.frombuffer(pane.counts, "<i4").reshape(-1, BINS)
     if (counts < 0).any() or (counts.sum(axis=1, dtype=np.int64) != pane.n).any():
         raise ValueError("a pane's bins do not hold its records")
+    if pane.calibrated is not None and not 0 <= pane.calibrated * TICK <= pane.n:
+        raise ValueError("a pane's mean calibrated probability is none")
 
 
 def _whole(data: bytes) -> Counts:

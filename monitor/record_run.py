@@ -58,7 +58,8 @@ class Unusable(NamedTuple):
 class RecordRun:
     """Entries of one form (all plain, or all blocks), so that rows stand in the order of their entries.
 
-    Row r of the run is row r of ``x`` and ``probability``; entry i holds rows ``stops[i - 1]`` to ``stops[i]``.
+    Row r of the run is row r of ``x``, of ``probability`` and, where the model is calibrated, of ``calibrated``;
+    entry i holds rows ``stops[i - 1]`` to ``stops[i]``.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class RecordRun:
         scored = score_batch(model.model, decoder.decode([item.entry for item in placed]))
         by_entry = {id(rows.entry): rows for rows in scored.batch.entries}
         self._rows: list[RecordRows | None] = [by_entry.get(id(item.entry)) for item in placed]
-        self.x, self.probability = scored.batch.x, scored.scores.probability
+        # before calibration: what is watched must not change with one, and labels are tested on the logit too
+        self.x, self.probability = scored.batch.x, scored.scores.uncalibrated
+        calibrates = scored.scores.raw_probability is not None
+        self.calibrated = scored.scores.probability if calibrates else None  # (n,) what predictions say
         self._logit = scored.scores.logit
         refused = [item for item in scored.batch.rejections if item.entry is not None]
         self._refused = {id(item.entry): item.reason for item in refused}

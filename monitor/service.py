@@ -15,7 +15,7 @@ from core.drift_window import DriftWindow
 from core.entry import EntryId, entries_of
 from core.errors import RecordError, ServerUnavailable
 from core.fields import decode_fields
-from core.keys import MONITORS
+from core.keys import MONITORS, is_shadow_group
 from core.merged_reader import LABELS, MergedReader
 from core.pipeline_config import PipelineConfig, agree_again
 from core.retention import DRIFT, SAMPLES
@@ -241,7 +241,7 @@ class Monitor(Service):
 
     def _show_backlog(self) -> None:
         lags = stream_lags(self._connection, self._config.partitions)
-        self._display.show_lags(lags)
+        self._display.show_lags([lag for lag in lags if not is_shadow_group(lag.group)])
         marked = {lag.partition for lag in lags if lag.group == MONITORS}
         if len(marked) < len(self._config.partitions) or not has_marker(self._connection, self._keys.labels):
             self.log.warning("the marker group is gone", group=MONITORS)

@@ -12,7 +12,10 @@ from monitor.label_state import LabelState
 from monitor.trail import Span, Trail
 
 #: Version of the layout; an older monitor refuses a newer state instead of misreading it.
-VERSION = 2
+VERSION = 3
+#: The version before had panes without a sum of calibrated probabilities, of models without calibration: what it
+#: lacks is what such panes leave out now.
+_UNCALIBRATED_VERSION = 2
 #: The first layout was JSON, whose first byte no msgpack map has.
 _JSON_VERSION, _JSON_BEGINS = 1, b"{"
 #: No monitor lives to count so far, and a few more still fit 64 bits.
@@ -105,8 +108,10 @@ def is_first_layout(data: bytes | None) -> bool:
 
 
 def _decode(data: bytes) -> MonitorState:
-    _check_version(msgspec.msgpack.decode(data, type=_Version).version, VERSION)
-    return msgspec.msgpack.decode(data, type=MonitorState)
+    version = msgspec.msgpack.decode(data, type=_Version).version
+    if version != _UNCALIBRATED_VERSION:
+        _check_version(version, VERSION)
+    return msgspec.structs.replace(msgspec.msgpack.decode(data, type=MonitorState), version=VERSION)
 
 
 def _decode_json(data: bytes) -> MonitorState:

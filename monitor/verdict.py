@@ -41,13 +41,19 @@ def alarm_of(crossing: Crossing, trail: Trail, features: tuple[str, ...], window
     )
 
 
-def alarm_of_labels(noted: NotedAlarm, features: tuple[str, ...], window: int, model: str) -> Alarm:
-    """An alarm of the labels; records are labelled ones, in the order in which their labels came."""
+def alarm_of_labels(
+    noted: NotedAlarm, features: tuple[str, ...], window: int, model: str, *, calibrated: bool = False
+) -> Alarm:
+    """An alarm of the labels; records are labelled ones, in the order in which their labels came.
+
+    Of a model that is ``calibrated`` the sentence says that the log-loss is that before calibration.
+    """
     said = noted.alarm
     at, first = noted.trail.locate(1), noted.trail.locate(said.since)
     over = "the last label" if said.since == 1 else f"the last {said.since:,} labels"
     usual = said.log_loss - said.log_loss_change
     words = said.words[0].upper() + said.words[1:]
+    which = "log-loss before calibration" if calibrated else "log-loss"
     return Alarm(
         detector=concept.NAME,
         statistic=said.statistic,
@@ -64,7 +70,7 @@ def alarm_of_labels(noted: NotedAlarm, features: tuple[str, ...], window: int, m
         records=first.back,
         window=window,
         model=model,
-        sentence=f"{words}; the log-loss of {over} is {said.log_loss:.2f} instead of {usual:.2f}.",
+        sentence=f"{words}; the {which} of {over} is {said.log_loss:.2f} instead of {usual:.2f}.",
     )
 
 
@@ -109,7 +115,8 @@ def drift_window(
         first_entry=span.first_entry,
         last_entry=span.last_entry,
         model=model,
-        p_mean=judgement.p_mean,
+        p_mean=judgement.p_mean if judgement.calibrated_mean is None else judgement.calibrated_mean,
+        p_raw_mean=None if judgement.calibrated_mean is None else judgement.p_mean,
         z=_by_feature(features, z),
         blame=[features[index] for index in order],
         constant_changed={name: count for name, count in changed if count},

@@ -196,7 +196,8 @@ class WindowEngine:
         while start < stop:
             alarmed = self._engine.alarmed
             x, probability = records.x[start:stop], records.probability[start:stop]
-            taken = start + self._engine.take(x, probability, stop=not alarmed)
+            calibrated = None if records.calibrated is None else records.calibrated[start:stop]
+            taken = start + self._engine.take(x, probability, calibrated, stop=not alarmed)
             runs = records.runs(start, taken)
             opening = records.runs(start, start + 1)[0] if pane.is_empty else None
             pane.hold(runs[-1], opening)
@@ -240,8 +241,8 @@ class WindowEngine:
             self._model_id = model.run_id
             self._detectors = self._stored = None
         if self._detectors is None:
-            profile, drift = model.file.profile, model.file.drift
-            self._detectors = DriftEngine(profile, drift, self._limits, self._stored)
+            profile, drift, calibrated = model.file.profile, model.file.drift, _is_calibrated(model)
+            self._detectors = DriftEngine(profile, drift, self._limits, self._stored, calibrated=calibrated)
         if self._label_watch is None:
             self._label_watch = self._first_watch(model, promoted=promoted)
         elif promoted:
@@ -303,7 +304,8 @@ class WindowEngine:
         features, window, model = self._model.file.profile.features, self._window, self._model_id
         alarm = None
         if labels.noted is not None and pane.label_came_first:
-            alarm = alarm_of_labels(labels.noted, features, window, model)
+            calibrated = _is_calibrated(self._model)
+            alarm = alarm_of_labels(labels.noted, features, window, model, calibrated=calibrated)
         elif judgement.crossing is not None:
             alarm = alarm_of(judgement.crossing, pane.at_alarm or self._trail, features, window, model)
         judged = judged_window(window, judgement, labels, alarm, self._limits.min_records)
@@ -313,6 +315,10 @@ class WindowEngine:
         if alarm is None or step.asks is None:
             return drift, None
         return drift, retrain_event(alarm, step.asks)
+
+
+def _is_calibrated(model: JudgingModel) -> bool:
+    return model.file.model.calibration is not None
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import RecordError
-from core.keys import SCORERS, PartitionKeys
+from core.keys import SCORERS, PartitionKeys, is_shadow_group
 from core.prediction_encoder import PredictionEncoder
 from core.record_decoder import RecordDecoder, reject_entry
 from core.rejection import Rejection
@@ -53,6 +53,9 @@ class Answerer:
         The model that is in production when it is asked.
     on_model
         Told of each model before it answers its first batch.
+    group
+        Whose entries these are. A shadow's entry has one result, so that results can be counted: of a block that
+        was scored in part the prediction, which names its rows; the others are in production's ``rejected``.
     """
 
     def __init__(
@@ -61,11 +64,14 @@ class Answerer:
         consumer: str,
         max_entry_bytes: int,
         on_model: Callable[[ProductionModel], None],
+        group: str = SCORERS,
     ) -> None:
         self._partitions = {partition.records: partition for partition in partitions}
         self._consumer = consumer
         self._max_entry_bytes = max_entry_bytes
         self._on_model = on_model
+        self._group = group
+        self._one_result = is_shadow_group(group)
         self._model: ProductionModel | None = None
         self._decoder: RecordDecoder
         self._encoders: dict[str, PredictionEncoder] = {}
@@ -95,7 +101,9 @@ class Answerer:
         for entry_id, fields in encoder.encode(scored):
             results[entry_id].outputs.append((TO_PREDICTIONS, fields))
         for rejection in scored.batch.rejections:
-            results[rejection.record].outputs.append(_rejected(rejection))
+            outputs = results[rejection.record].outputs
+            if not (self._one_result and outputs):
+                outputs.append(_rejected(rejection))
         rows = {rows.entry.id: rows.count for rows in scored.batch.entries}
         return self._pack(batch.stream, list(results.values()), rows, scored.batch.rejections)
 
@@ -119,7 +127,7 @@ class Answerer:
     ) -> Answer:
         partition = self._partitions[stream]
         outputs = (partition.predictions, partition.rejected)
-        call = CommitCall(stream, SCORERS, self._consumer, outputs, results)
+        call = CommitCall(stream, self._group, self._consumer, outputs, results)
         assert self._model is not None  # noqa: S101  (answers begin with it)
         return Answer(stream, call, rows, rejections, self._model.run_id)
 

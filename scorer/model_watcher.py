@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from core.connection import CONNECTION_ERRORS, Connection
 from core.entry import streams_of
+from core.errors import StreamgaugeError
 from core.model_file import ModelFile
 from core.registry import Registry
 
@@ -57,6 +58,7 @@ class ModelWatcher:
         self._complaint = ""
         self._gone = False
         self.current: ProductionModel | None = None
+        self.obstacle: str | None = None  #: why what is in production now is not loaded
         self.arrived = threading.Event()  #: set once there is a model
         self._thread = threading.Thread(target=self._run, name="model-watcher", daemon=True)
 
@@ -80,13 +82,18 @@ class ModelWatcher:
                     model=self.current.run_id,
                 )
         if production is None:
+            self.obstacle = None
             return
         if self.current is not None and self.current.run_id == production.run_id:
+            self.obstacle = None
             return
-        loaded = ProductionModel(
-            production.run_id, production.epoch, production.updated_ts_ms, self._registry.model(production.run_id)
-        )
-        self.current = loaded
+        try:
+            file = self._registry.model(production.run_id)
+        except StreamgaugeError as error:
+            self.obstacle = f"run {production.run_id} is in production and cannot be loaded: {error}"
+            raise
+        loaded = ProductionModel(production.run_id, production.epoch, production.updated_ts_ms, file)
+        self.current, self.obstacle = loaded, None
         self._on_change(loaded)
         self.arrived.set()
 

@@ -20,24 +20,30 @@ from scorer.model_watcher import ProductionModel
 MAX_RECORDS = 10_000
 
 
-class PredictionAnswer(msgspec.Struct, frozen=True):
+class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One record's result as JSON."""
 
     pred: int
     p_class1: float
+    p_raw: float | msgspec.UnsetType = msgspec.UNSET  #: before calibration, only where the model has one
     logit: float
     bias: float
     feature_contrib_logit: dict[str, float]
     model: str
 
 
-def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
-    """The handler of POST /predict for whichever model is current at each request."""
+def predict_handler(
+    current: Callable[[], ProductionModel | None], obstacle: Callable[[], str | None] = lambda: None
+) -> Handler:
+    """The handler of POST /predict for whichever model is current at each request.
+
+    ``obstacle`` says why there is none, where there is one in production.
+    """
 
     def predict(body: bytes) -> Response:
         production = current()
         if production is None:
-            return error_response(503, "there is no model in production yet; run streamgauge fit")
+            return error_response(503, obstacle() or "there is no model in production yet; run streamgauge fit")
         try:
             document = _decode(body)
         except RecordError as error:
@@ -59,11 +65,21 @@ def predict_handler(current: Callable[[], ProductionModel | None]) -> Handler:
         if not finite.all():
             return error_response(400, f"record {finite.argmin()}: the logit overflows float64; check the units")
         features, bias, run_id = model.schema.features, model.intercept, production.run_id
+        raw = scores.raw_probability
         answers = [
-            PredictionAnswer(predicted, probability, logit, bias, dict(zip(features, shares, strict=True)), run_id)
-            for predicted, probability, logit, shares in zip(
+            PredictionAnswer(
+                pred=predicted,
+                p_class1=probability,
+                p_raw=p_raw,
+                logit=logit,
+                bias=bias,
+                feature_contrib_logit=dict(zip(features, shares, strict=True)),
+                model=run_id,
+            )
+            for predicted, probability, p_raw, logit, shares in zip(
                 scores.predicted.tolist(),
                 scores.probability.tolist(),
+                [msgspec.UNSET] * len(x) if raw is None else raw.tolist(),
                 scores.logit.tolist(),
                 scores.contributions.tolist(),
                 strict=True,

@@ -54,7 +54,9 @@ class StreamScorer(Service):
 
     def routes(self) -> Routes:
         """The prediction API."""
-        return {("POST", "/predict"): predict_handler(lambda: self._watcher.current)}
+        return {
+            ("POST", "/predict"): predict_handler(lambda: self._watcher.current, lambda: self._watcher.obstacle)
+        }
 
     def start(self) -> None:
         """Agree on the pipeline's set-up, join the group, watch production."""
@@ -88,7 +90,7 @@ class StreamScorer(Service):
         if self._worker is None:
             return "Redis has not answered yet"
         if self._watcher.current is None:
-            return "there is no model in production yet; run streamgauge fit"
+            return self._watcher.obstacle or "there is no model in production yet; run streamgauge fit"
         try:
             self._watch_connection.require()
         except ServerUnavailable as error:
@@ -145,7 +147,9 @@ class HttpScorer(Service):
 
     def routes(self) -> Routes:
         """The prediction API."""
-        return {("POST", "/predict"): predict_handler(lambda: self._watcher.current)}
+        return {
+            ("POST", "/predict"): predict_handler(lambda: self._watcher.current, lambda: self._watcher.obstacle)
+        }
 
     def start(self) -> None:
         """Nothing to prepare."""
@@ -158,7 +162,9 @@ class HttpScorer(Service):
     def not_ready(self) -> str | None:
         """Without a model."""
         if self._watcher.current is None:
-            return f"there is no model in {self.settings.miniflow} yet; run streamgauge fit"
+            return (
+                self._watcher.obstacle or f"there is no model in {self.settings.miniflow} yet; run streamgauge fit"
+            )
         return None
 
     def close(self) -> None:
@@ -174,4 +180,8 @@ class HttpScorer(Service):
 
 def make_scorer(settings: Settings) -> Service:
     """The scorer that the settings ask for."""
+    if settings.shadow is not None:
+        from scorer.shadow import ShadowScorer  # noqa: PLC0415  (production's scorers start without it)
+
+        return ShadowScorer(settings, settings.shadow)
     return HttpScorer(settings) if settings.redis_url is None else StreamScorer(settings)

@@ -24,7 +24,7 @@ from scorer.tally import Tally
 
 
 class Worker:
-    """One consumer of the scorers' group over all partitions.
+    """One consumer of a group, as a rule the scorers', over all partitions.
 
     Partitions that lie together share a lane, which keeps its server busy with the next read and the last commit
     while this one scores. What cannot be committed is kept and tried again before its lane reads anything new,
@@ -39,15 +39,21 @@ class Worker:
         settings: Settings,
         telemetry: Telemetry,
         log: FilteringBoundLogger,
+        group: str = SCORERS,
     ) -> None:
         self._connection = connection
         self._partitions = partitions
         self._consumer = consumer
         self._settings = settings
         self._log = log
+        self._group = group
         self._tally = Tally(telemetry, log)
         self._answerer = Answerer(
-            partitions, consumer, settings.max_entry_bytes, lambda model: self._tally.show_run(model.run_id)
+            partitions,
+            consumer,
+            settings.max_entry_bytes,
+            lambda model: self._tally.show_run(model.run_id),
+            group,
         )
         self._current: Callable[[], ProductionModel]
         self._lanes: list[Lane] = []
@@ -56,22 +62,7 @@ class Worker:
     def join(self) -> None:
         """Create the group where it is missing; after a loss, what was answered before is not answered again."""
         for partition in self._partitions:
-            recovered = recover_group(self._connection, partition, self._consumer, self._settings.takeover_idle_ms)
-            if recovered is not None:
-                if recovered.dropped_floor is not None:
-                    self._log.warning(
-                        "the records stream was made anew; it is read from its beginning",
-                        stream=partition.records,
-                        floor=recovered.dropped_floor,
-                    )
-                self._log.info(
-                    "group created",
-                    group=SCORERS,
-                    stream=partition.records,
-                    start=recovered.start,
-                    answered=recovered.answered_entries,
-                    open=recovered.open_entries,
-                )
+            self._join_group(partition)
         if not self._lanes:
             streams = [partition.records for partition in self._partitions]
             self._lanes = [self._make_lane(group) for group in self._connection.groups(streams)]
@@ -83,7 +74,7 @@ class Worker:
             self._tried(lane.finish, troubles)
             lane.close()
         for partition in self._partitions:
-            leave_group(self._connection, partition.records, SCORERS, self._consumer)
+            self._leave_group(partition)
         _raise_first(troubles)
 
     def work(self, current: Callable[[], ProductionModel], block_ms: int) -> None:
@@ -111,12 +102,36 @@ class Worker:
                 self._tried(partial(lane.turn, block_ms, wait=False), troubles)
         _raise_first(troubles)
 
+    def _join_group(self, partition: PartitionKeys) -> None:
+        """Create the group on one partition, where it is missing."""
+        recovered = recover_group(self._connection, partition, self._consumer, self._settings.takeover_idle_ms)
+        if recovered is None:
+            return
+        if recovered.dropped_floor is not None:
+            self._log.warning(
+                "the records stream was made anew; it is read from its beginning",
+                stream=partition.records,
+                floor=recovered.dropped_floor,
+            )
+        self._log.info(
+            "group created",
+            group=SCORERS,
+            stream=partition.records,
+            start=recovered.start,
+            answered=recovered.answered_entries,
+            open=recovered.open_entries,
+        )
+
+    def _leave_group(self, partition: PartitionKeys) -> None:
+        """Be no consumer on one partition any more, where nothing is open."""
+        leave_group(self._connection, partition.records, self._group, self._consumer)
+
     def _make_lane(self, streams: tuple[str, ...]) -> Lane:
         settings = self._settings
         takeover = Takeover(
             self._connection,
             streams,
-            SCORERS,
+            self._group,
             self._consumer,
             takeover_idle_ms=settings.takeover_idle_ms,
             read_bytes=settings.read_bytes,
@@ -126,7 +141,7 @@ class Worker:
         return Lane(
             self._connection,
             tuple(partition for partition in self._partitions if partition.records in streams),
-            SCORERS,
+            self._group,
             self._consumer,
             takeover,
             takeover_idle_ms=settings.takeover_idle_ms,

@@ -21,6 +21,8 @@ def main() -> None:
         app(prog_name="streamgauge")
     except StreamgaugeError as error:
         _fail(str(error))
+    except MemoryError:
+        _fail("there is too little memory for this; give fewer rows, or end other programs")
     except RedisError as error:
         _fail(f"Redis: {error}; streamgauge doctor looks for the cause")
 

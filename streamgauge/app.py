@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 from streamgauge import __version__
-from streamgauge.commands import data, drift, groups, models, partitions, repair, running
+from streamgauge.commands import (
+    compare,
+    data,
+    drift,
+    export,
+    groups,
+    importing,
+    models,
+    partitions,
+    repair,
+    report,
+    running,
+    runs,
+    shadow,
+    threshold,
+    validation,
+)
 
 app = typer.Typer(
     name="streamgauge",
@@ -41,7 +57,13 @@ for command in (
     data.predictions,
     drift.drift,
     models.fit,
-    models.runs,
+    validation.validate,
+    runs.runs,
+    compare.compare,
+    export.export_mlflow,
+    threshold.threshold,
+    report.report,
+    shadow.shadow,
     models.promote,
     models.rollback,
     models.retrain,
@@ -51,5 +73,6 @@ for command in (
 ):
     app.command()(command)
 
+app.command("import")(importing.import_model)
 app.add_typer(groups.app, name="groups")
 app.add_typer(partitions.app, name="partitions")

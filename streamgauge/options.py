@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from core.errors import SettingsError
 from core.settings import Settings, load_settings
-from streamgauge.workspace import with_server
+from streamgauge.workspace import find_running, with_server
+from trainer.split import SplitKind
 
 RedisUrl = Annotated[
     str | None, typer.Option("--redis-url", help="The Redis server (default: the one that streamgauge up runs).")
@@ -21,9 +24,42 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 SourceFile = Annotated[
     str, typer.Argument(metavar="FILE|-", help="A CSV or JSON-lines file, or - for standard input.")
 ]
+ThresholdBy = Annotated[
+    str | None,
+    typer.Option("--threshold-by", "--by", help="Best threshold by f1, youden, cost, recall or precision."),
+]
+CostFn = Annotated[float | None, typer.Option("--cost-fn", help="Cost of missing one record of class 1.")]
+CostFp = Annotated[float | None, typer.Option("--cost-fp", help="Cost of one false alarm, in the same unit.")]
+MinRecall = Annotated[float | None, typer.Option("--min-recall", help="Best precision with at least this recall.")]
+MinPrecision = Annotated[
+    float | None, typer.Option("--min-precision", help="Best recall with at least this precision.")
+]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="stratified, or time: the rows are in order, and only earlier ones train.")
+]
 CsvFile = Annotated[Path, typer.Argument(metavar="CSV", help="A CSV file with a header line.")]
+
+
+def split_kind(text: str) -> SplitKind:
+    """What ``--split`` says. Raises SettingsError for anything else."""
+    try:
+        kind: SplitKind = msgspec.convert(text, SplitKind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"--split is {text!r}; choose stratified or time") from error
+    return kind
 
 
 def server_settings(redis_url: str | None, pipeline: str | None, **options: object) -> Settings:
     """Settings of a command that needs a server. Raises ServerUnavailable where there is none."""
     return with_server(load_settings({"redis_url": redis_url, "pipeline": pipeline, **options}))
+
+
+def registry_settings(
+    redis_url: str | None, pipeline: str | None, miniflow: str | None, **options: object
+) -> Settings:
+    """Settings with the server that ``up`` runs where none is set; without any, the MiniFlow directory alone."""
+    settings = load_settings({"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, **options})
+    running = find_running()
+    if settings.redis_url is None and running is not None and running.pipeline == settings.pipeline:
+        return msgspec.structs.replace(settings, redis_url=running.redis_url)
+    return settings

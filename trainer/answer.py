@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+import msgspec
+
 from core.errors import StreamError, Superseded, UnknownRun, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
@@ -14,10 +16,15 @@ from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import EntryResult, commit
 from core.settings import Settings
-from trainer.attempt import note_attempt
+from trainer.attempt import last_attempt, note_attempt
+from trainer.candidacy import record
 from trainer.dataset import Dataset, LabelledRows
+from trainer.decision import choices_of
 from trainer.fit import LOGGED
 from trainer.open_request import DRIFTS, RetrainRequest
+from trainer.promotion.coverage import LabelCoverage, label_coverage
+from trainer.promotion.decision import PromotionDecision
+from trainer.promotion.rule import decide_without_candidate
 from trainer.retraining import (
     Outcome,
     Retraining,
@@ -55,10 +62,11 @@ class Answering:
     ) -> Answer:
         """Answer ``request`` with the rows of ``dataset``, against production as the caller last saw it.
 
-        Steps: train and judge in memory; log the run with its figures; promote with the acknowledgement in one
-        script call, or record the outcome, note the attempt and acknowledge. The acknowledgement comes last: a
-        kill before it leaves the event pending, the next trainer takes it over and trains the same model again. A
-        kill between promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
+        Steps: train and judge in memory; log the run with its figures and the decision; promote with the
+        acknowledgement in one script call, or record the outcome, note the attempt and acknowledge. The
+        acknowledgement comes last: a kill before it leaves the event pending, the next trainer takes it over and
+        trains the same model again, as the same attempt: the one that was lost led to nothing. A kill between
+        promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
 
         Raises
         ------
@@ -67,7 +75,8 @@ class Answering:
         GroupMissing
             The retrain stream or its group is gone.
         """
-        since, rows, trained = self._train(request, production, model, dataset)
+        tests = last_attempt(self._registry.connection, self._registry.keys).tests(request.event_id)
+        since, rows, trained = self._train(request, production, model, dataset, attempt=tests + 1)
         params = self._params(request, production, since, rows)
         reason = request.event.reason
         try:
@@ -75,12 +84,13 @@ class Answering:
                 run = log_retraining(self._miniflow, reason, trained, params)
             else:
                 run = log_without_model(self._miniflow, reason, params)
+            decision = record(run, _decision(request, rows, trained, attempt=tests + 1), production)
             made: Production | None = None
             outcome: Outcome
             if isinstance(trained, _Unjudged):
                 outcome, verdict = trained.outcome, trained.verdict
             elif trained.result == "candidate":
-                made, verdict = self._promote(request, production, trained, run)
+                made, verdict = self._promote(request, production, trained, run, decision)
                 outcome = "superseded" if made is None else "promoted"
             else:
                 outcome, verdict = trained.result, trained.verdict
@@ -88,12 +98,22 @@ class Answering:
         except UsageError as error:
             raise StreamError(str(error)) from error  # a full disk is waited out, not died of
         if made is None:
-            note_attempt(self._registry.connection, self._registry.keys, request.event_id, len(rows.y))
+            if reason in DRIFTS:  # nothing else is tried again, and a note has room for one event
+                tests += decision.tested
+                self._note(request, rows, tests)
             self.acknowledge(request.event_id, request.deliveries)
         return Answer(outcome, verdict, run.run_id, len(rows.y), made)
 
+    def _note(self, request: RetrainRequest, rows: LabelledRows, tests: int) -> None:
+        note_attempt(self._registry.connection, self._registry.keys, request.event_id, len(rows.y), tests)
+
     def _train(
-        self, request: RetrainRequest, production: Production, model: ModelFile, dataset: Dataset
+        self,
+        request: RetrainRequest,
+        production: Production,
+        model: ModelFile,
+        dataset: Dataset,
+        attempt: int,
     ) -> tuple[RecordPlace | None, LabelledRows, Retraining | _Unjudged]:
         event = request.event
         since = request.since or own_since(self._miniflow, production.run_id)
@@ -112,20 +132,33 @@ class Answering:
                 min_labelled_rows=self._settings.min_labelled_rows,
                 seed=self._settings.seed,
                 solver=chosen_solver(self._settings),
+                choices=choices_of(self._settings, model),
+                attempt=attempt,
+                coverage=label_coverage(dataset.seen(since), model.model),
             )
         except Exception as error:  # noqa: BLE001  (no data may stop the service: whatever it is, it is the answer)
             return since, rows, _Unjudged("failed", f"Training failed: {type(error).__name__}: {error}")
         return since, rows, trained
 
     def _promote(
-        self, request: RetrainRequest, production: Production, trained: Retraining, run: Run
+        self,
+        request: RetrainRequest,
+        production: Production,
+        trained: Retraining,
+        run: Run,
+        decision: PromotionDecision,
     ) -> tuple[Production | None, str]:
         """Promote the run; None where production changed since it was judged."""
         if trained.fitted is None:
             raise AssertionError(run.run_id)  # a candidate is a fitted model
         try:
             made = self._registry.promote(
-                run.run_id, trained.fitted.file, production.epoch, trained.verdict, event_id=request.event_id
+                run.run_id,
+                trained.fitted.file,
+                production.epoch,
+                trained.verdict,
+                decision.encoded,
+                event_id=request.event_id,
             )
         except Superseded as error:
             return None, f"The candidate was better, but {error}."
@@ -173,3 +206,15 @@ class _Unjudged:
 
     outcome: Outcome
     verdict: str
+
+
+def _decision(
+    request: RetrainRequest, rows: LabelledRows, trained: Retraining | _Unjudged, attempt: int
+) -> PromotionDecision:
+    """The rule's, or that of an answer which has nothing to judge."""
+    if isinstance(trained, Retraining) and trained.decision is not None:
+        return trained.decision
+    drifted = request.event.reason in DRIFTS
+    coverage = LabelCoverage(rows.rows_seen, len(rows.y), rows.coverage)
+    decision = decide_without_candidate(trained.verdict, attempt if drifted else None, coverage)
+    return msgspec.structs.replace(decision, episode=request.event.episode)

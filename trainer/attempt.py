@@ -9,8 +9,9 @@ from core.connection import Connection
 from core.keys import TRAINERS, PipelineKeys
 from core.scripts.script import Script
 
-#: Field of the production hash: the event that was last answered without replacing this production, and how many
-#: labelled rows there were, as ``<event id> <rows>``.
+#: Field of the production hash: the drift event that was last answered without replacing this production, how many
+#: labelled rows there were, and how many tests were made for it until then, as ``<event id> <rows> <tests>``.
+#: Earlier versions wrote no tests.
 FIELD = b"attempt"
 
 _claim = Script("claim_request", Path(__file__).parent)
@@ -25,11 +26,24 @@ class Attempt(NamedTuple):
     def rows(self, event_id: bytes) -> int:
         """Labelled rows that the attempt at an event had, 0 where it was not the last one tried.
 
-        >>> Attempt(b"5-0 120").rows(b"5-0"), Attempt(b"5-0 120").rows(b"6-0")
+        >>> Attempt(b"5-0 120 1").rows(b"5-0"), Attempt(b"5-0 120 1").rows(b"6-0")
         (120, 0)
         """
-        event, _, rows = self.noted.partition(b" ")
-        return int(rows) if event == event_id and rows.isdigit() else 0
+        return self._figure(event_id, 1)
+
+    def tests(self, event_id: bytes) -> int:
+        """Tests that were made of candidates for an event, each of which has spent its share of the error rate.
+
+        An event is its episode's only one as long as production stays.
+
+        >>> Attempt(b"5-0 120 2").tests(b"5-0"), Attempt(b"5-0 120 2").tests(b"6-0"), Attempt(b"").tests(b"5-0")
+        (2, 0, 0)
+        """
+        return self._figure(event_id, 2)
+
+    def _figure(self, event_id: bytes, place: int) -> int:
+        parts = self.noted.split(b" ")
+        return int(parts[place]) if parts[0] == event_id and len(parts) > place and parts[place].isdigit() else 0
 
 
 def last_attempt(connection: Connection, keys: PipelineKeys) -> Attempt:
@@ -37,9 +51,9 @@ def last_attempt(connection: Connection, keys: PipelineKeys) -> Attempt:
     return Attempt(connection.call("HGET", keys.production, FIELD) or b"")
 
 
-def note_attempt(connection: Connection, keys: PipelineKeys, event_id: bytes, rows: int) -> None:
+def note_attempt(connection: Connection, keys: PipelineKeys, event_id: bytes, rows: int, tests: int) -> None:
     """Note an attempt; before the event is acknowledged, so that none is acknowledged unnoted."""
-    _note.run(connection, (keys.production,), (FIELD, b"%b %d" % (event_id, rows)))
+    _note.run(connection, (keys.production,), (FIELD, b"%b %d %d" % (event_id, rows, tests)))
 
 
 def claim_request(

@@ -1,4 +1,4 @@
-"""What the commands of the registry do: fit, runs, promote, rollback, retrain.
+"""What the commands of the registry do: fit, runs, threshold, promote, rollback, retrain.
 
 Each works on the MiniFlow directory alone, or on Redis where ``redis_url`` is set; then Redis decides and the file
 beside the runs is its copy.
@@ -6,37 +6,44 @@ beside the runs is its copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.connection import Connection, RedisError, without_password
+import numpy as np
+
+from core.connection import Connection
 from core.drift_window import RetrainEvent
 from core.errors import (
-    ModelFileError,
+    DataError,
     NoProductionModel,
     SchemaError,
     ServerUnavailable,
-    Superseded,
-    UnknownRun,
 )
 from core.fields import encode_fields
-from core.file_registry import FileRegistry
-from core.miniflow import MODEL_ARTIFACT, MiniFlow, RunSummary
+from core.miniflow import Parameter, Run, RunSummary
+from core.model import Floats
 from core.model_file import ModelFile
-from core.redis_registry import RedisRegistry
-from core.registry import Production, Registry
+from core.registry import Production
 from core.schema import Schema
 from core.settings import Settings
+from trainer.calibration.report import CalibrationReport
+from trainer.candidacy import Candidate, Settlement, judge_candidate, settle, spread_neighbours
+from trainer.decision import choices_of
 from trainer.evaluation import Evaluation
 from trainer.fit import FittedModel, fit, log_run
-from trainer.promotion import Verdict, judge
-from trainer.retraining import Duel, duel, own_holdout
-from trainer.seeding import put_back, seed_production
+from trainer.holdout import Holdout
+from trainer.operating_point import OperatingPoint
+from trainer.out_of_sample import own_out_of_sample
+from trainer.promotion.decision import PromotionDecision
+from trainer.promotion.duel import Duel
+from trainer.registries import open_registries
+from trainer.retraining import own_holdout
 from trainer.solvers.base import Solver
 from trainer.solvers.choice import chosen_solver
+from trainer.split import SplitKind, check_order, split_by
 from trainer.table import Table, read_table
+from trainer.threshold_sweep import ThresholdSweep, sweep_holdout
 
 #: Why a run was started or promoted, where a person asked.
 FIT, MANUAL, ROLLBACK = "fit", "manual", "rollback"
@@ -53,12 +60,23 @@ class FitReport:
     rows: int
     train: Evaluation
     validation: Evaluation
+    calibration: CalibrationReport
+    operating_point: OperatingPoint
     converged: bool
     warnings: tuple[str, ...]  #: one sentence each, with its remedy
     production: Production | None  #: afterwards
     against: str | None  #: run that it was compared with
-    judged: Duel | None  #: both on the new run's validation rows
-    fixed_holdout: Duel | None  #: both on production's own holdout
+    decision: PromotionDecision  #: as it stands in the run
+
+    @property
+    def judged(self) -> Duel | None:
+        """Both on the new run's validation rows."""
+        return self.decision.judged
+
+    @property
+    def fixed_holdout(self) -> Duel | None:
+        """Both on those rows of production's own holdout that the new model was not trained on."""
+        return self.decision.fixed_holdout
 
 
 @dataclass(frozen=True)
@@ -78,59 +96,152 @@ def fit_table(
     *,
     new_schema: bool = False,
     ordered: bool = True,
+    split: SplitKind = "stratified",
     on_fitted: Callable[[Table, FittedModel], None] | None = None,
 ) -> FitReport:
-    """Train on a table, log the run, promote it by the rule.
+    """Train on a table, log the run, promote it by the rule; see :func:`enter_model`.
 
-    The first model is promoted if it is valid. A later one needs a lower log-loss than production on its own
-    validation rows, and must not be significantly worse on production's fixed holdout. A table of another schema
-    needs ``new_schema``; nothing can be compared then, and its model is promoted if it is valid. The order of the
-    rows counts as that of time unless ``ordered`` is False. ``on_fitted`` is shown the table and the model, when
-    both are whole and nothing is logged yet.
+    The order of the rows counts as that of time unless ``ordered`` is False. ``split`` "time" holds out the newest
+    rows, so that none trains that comes after one of them.
 
     Raises
     ------
     DataError
         A file that cannot be used, or whose rows drift themselves.
-    SchemaError
-        Another schema than production's, without ``new_schema``.
+    SettingsError
+        A split in time of rows that are in no order.
+    SchemaError, UnknownModelFormat
+        Another schema than production's, or one that this version cannot read, without ``new_schema``.
     UsageError
         A MiniFlow directory that cannot be written, or no Redis at ``redis_url``.
     """
+    check_order(split, ordered=ordered)
     table = read_table(csv, label, positive)
-    with _registries(settings) as books:
-        production = books.registry.production()
-        current = None if production is None else books.usable_model(production.run_id)
-        if current is not None and not new_schema:
-            _check_schema(table.schema, current.model.schema)
-        fitted = fit(table, seed=settings.seed, solver=solver or chosen_solver(settings), ordered=ordered)
+
+    def trained(alike: ModelFile | None) -> FittedModel:
+        return fit(
+            table,
+            seed=settings.seed,
+            solver=solver or chosen_solver(settings),
+            split=split_by(split, table.y, settings.seed, table.classes),
+            ordered=ordered,
+            choices=choices_of(settings, alike),
+        )
+
+    params: dict[str, Parameter] = {"csv": csv.name, "label": label, "split": split}
+    return enter_model(
+        table,
+        trained,
+        settings,
+        FIT,
+        params,
+        new_schema=new_schema,
+        ordered=ordered,
+        in_time=split == "time",
+        on_fitted=on_fitted,
+    )
+
+
+def enter_model(
+    table: Table,
+    make: Callable[[ModelFile | None], FittedModel],
+    settings: Settings,
+    reason: str,
+    params: Mapping[str, Parameter],
+    *,
+    new_schema: bool = False,
+    ordered: bool = False,
+    in_time: bool = False,
+    trained_on: Floats | None = None,
+    on_fitted: Callable[[Table, FittedModel], None] | None = None,
+) -> FitReport:
+    """Make a model of a table, log the run, promote it by the rule.
+
+    The first model is promoted if it is valid. A later one needs a significantly lower log-loss than production on
+    its own validation rows, and must break no guardrail (:mod:`trainer.promotion.rule`). A table of another schema
+    needs ``new_schema``, and so does production of a format that is not known here; nothing can be compared then,
+    and the model is promoted if it is valid.
+
+    Parameters
+    ----------
+    make
+        Is given production's model, where it is of the table's schema.
+    ordered
+        Whether the order of the rows is that of time.
+    in_time
+        Whether the rows that judge come after all others.
+    trained_on
+        (m, d) rows that the model may have been trained on; None: those of the table that it does not hold out.
+    on_fitted
+        Is shown the table and the model, when both are whole and nothing is logged yet.
+
+    Raises
+    ------
+    SchemaError, UnknownModelFormat, UsageError
+        As :func:`fit_table`.
+    """
+
+    def candidate(alike: ModelFile | None) -> Candidate:
+        fitted = make(alike)
         if on_fitted is not None:
             on_fitted(table, fitted)
-        run_id = log_run(books.miniflow, fitted, FIT, {"csv": csv.name, "label": label})
-        contest = _judged(books.miniflow, fitted, production, current)
-        promoted, verdict = contest.verdict.promote, contest.verdict.reason
-        if promoted:
-            try:
-                production = books.promote(run_id, fitted.file, production, verdict)
-            except Superseded as error:
-                promoted, verdict = False, f"The model was better, but {error}."
-        outcome = "promoted" if promoted else "superseded" if contest.verdict.promote else "refused"
-        books.miniflow.run(run_id).finish(outcome, verdict)
-        return FitReport(
-            run_id,
-            promoted,
-            verdict,
-            table.class_note,
-            len(table.y),
-            fitted.train,
-            fitted.validation,
-            fitted.solution.converged,
-            fitted.warnings,
-            production if promoted else books.registry.production(),
-            contest.against,
-            contest.judged,
-            contest.fixed_holdout,
+        rest = np.delete(np.arange(len(table.y)), fitted.holdout_rows)
+        known = table.x[rest] if trained_on is None else trained_on
+        others = Holdout(table.x[rest], table.y[rest])
+        neighbours = others if in_time else spread_neighbours(fitted.holdout, ordered=ordered)
+        return Candidate(fitted, table.class_note, len(table.y), [known], neighbours)
+
+    return enter_candidate(table.schema, candidate, settings, reason, params, new_schema=new_schema)
+
+
+def enter_candidate(
+    schema: Schema,
+    make: Callable[[ModelFile | None], Candidate],
+    settings: Settings,
+    reason: str,
+    params: Mapping[str, Parameter],
+    *,
+    new_schema: bool = False,
+) -> FitReport:
+    """The same of a model of rows that need not be in memory; all of it as :func:`enter_model` has it."""
+    with open_registries(settings) as books:
+        production = books.registry.production()
+        current = books.rival(production, new_schema=new_schema)
+        if current is not None and not new_schema:
+            _check_schema(schema, current.model.schema)
+        made = make(current if current is not None and current.model.schema == schema else None)
+        fitted = made.fitted
+        run_id = log_run(books.miniflow, fitted, reason, params)
+        decision = judge_candidate(
+            books.miniflow,
+            fitted.file,
+            fitted.holdout,
+            made.trained_on,
+            production,
+            current,
+            neighbours=made.neighbours,
         )
+        return _report(run_id, made, settle(books, run_id, fitted.file, decision, production))
+
+
+def _report(run_id: str, made: Candidate, settled: Settlement) -> FitReport:
+    fitted = made.fitted
+    return FitReport(
+        run_id,
+        settled.promoted,
+        settled.verdict,
+        made.class_note,
+        made.rows,
+        fitted.train,
+        fitted.validation,
+        fitted.decision.calibration,
+        fitted.decision.operating_point,
+        fitted.solution.converged,
+        fitted.warnings,
+        settled.production,
+        None if settled.decision.judged is None else settled.decision.production,
+        settled.decision,
+    )
 
 
 def promote_run(run: str, settings: Settings, new_schema: bool = False) -> Production:
@@ -143,20 +254,21 @@ def promote_run(run: str, settings: Settings, new_schema: bool = False) -> Produ
     ------
     UnknownRun, ModelFileError
         No such run, or one without a whole model.
-    SchemaError
-        Another schema than production's, without ``new_schema``.
+    SchemaError, UnknownModelFormat
+        Another schema than production's, or one that this version cannot read, without ``new_schema``.
     Superseded
         Production changed at the same time.
     ServerUnavailable
         No Redis at ``redis_url``.
     """
-    with _registries(settings) as books:
+    with open_registries(settings) as books:
+        run = books.named(run)
         production = books.registry.production()
         if production is not None and production.run_id == run:
             books.restore(run)
             return production
         model = books.model(run)
-        current = None if production is None else books.usable_model(production.run_id)
+        current = books.rival(production, new_schema=new_schema)
         if current is not None and not new_schema:
             _check_schema(model.model.schema, current.model.schema)
         return books.promote(run, model, production, MANUAL)
@@ -176,7 +288,7 @@ def rollback(settings: Settings) -> Production:
     ServerUnavailable
         No Redis at ``redis_url``.
     """
-    with _registries(settings) as books:
+    with open_registries(settings) as books:
         production = _required(books.registry.production())
         if production.previous is None:
             raise NoProductionModel(
@@ -188,8 +300,48 @@ def rollback(settings: Settings) -> Production:
 
 def list_runs(settings: Settings) -> RunListing:
     """All runs of the pipeline in the MiniFlow directory. Raises RegistryError, ServerUnavailable."""
-    with _registries(settings) as books:
+    with open_registries(settings) as books:
         return RunListing(books.miniflow.runs(), books.registry.production())
+
+
+def run_with_model(settings: Settings, run: str | None) -> tuple[Run, ModelFile]:
+    """A run's directory and its model; None: the run in production.
+
+    Raises
+    ------
+    NoProductionModel, UnknownRun, ModelFileError
+        There is no such run, or it is not whole; a run without a model is one.
+    ServerUnavailable
+        No Redis at ``redis_url``.
+    """
+    with open_registries(settings) as books:
+        run_id = _required(books.registry.production()).run_id if run is None else books.named(run)
+        return books.miniflow.run(run_id), books.model(run_id)
+
+
+def sweep_thresholds(settings: Settings, run: str | None, at: Sequence[float] | None) -> ThresholdSweep:
+    """A run on its own holdout at thresholds ``at``, and at the best one by the settings' rule; None: production.
+
+    Raises
+    ------
+    NoProductionModel, UnknownRun, ModelFileError
+        There is no such run, or it is not whole.
+    DataError
+        The run's holdout is not in this MiniFlow directory, or no threshold meets the rule.
+    ServerUnavailable
+        No Redis at ``redis_url``.
+    """
+    with open_registries(settings) as books:
+        run_id = _required(books.registry.production()).run_id if run is None else books.named(run)
+        file = books.model(run_id)
+        holdout = own_holdout(books.miniflow, run_id)
+        if holdout is None or not len(holdout.y) or holdout.x.shape[1] != file.model.schema.width:
+            raise DataError(
+                f"the held-out rows of run {run_id} are not in {settings.miniflow}; give --miniflow the directory "
+                "that the run was logged in, or fit again"
+            )
+        rows = own_out_of_sample(books.miniflow, run_id)
+        return sweep_holdout(run_id, file, holdout, rows, at, settings.threshold_rule)
 
 
 def request_retrain(settings: Settings) -> str:
@@ -204,124 +356,11 @@ def request_retrain(settings: Settings) -> str:
     """
     if settings.redis_url is None:
         raise ServerUnavailable("a retrain event needs Redis; set redis_url (--redis-url), or use streamgauge fit")
-    with _registries(settings) as books, Connection(settings.redis_url) as connection:
+    with open_registries(settings) as books, Connection(settings.redis_url) as connection:
         production = _required(books.registry.production())
         event = RetrainEvent(reason="manual", model=production.run_id)
         event_id: bytes = connection.call("XADD", settings.keys.retrain, "*", *encode_fields(event))
         return event_id.decode()
-
-
-@dataclass(frozen=True)
-class _Registries:
-    """The registry that decides, and the file beside the runs."""
-
-    registry: Registry
-    files: FileRegistry
-    miniflow: MiniFlow
-
-    def model(self, run_id: str) -> ModelFile:
-        """A run's model, from its run or from the registry, whichever is whole."""
-        try:
-            return self.miniflow.model(run_id)
-        except UnknownRun:
-            return self.registry.model(run_id)
-        except ModelFileError:
-            model = self.usable_model(run_id)
-            if model is None:
-                raise
-            return model
-
-    def usable_model(self, run_id: str) -> ModelFile | None:
-        """The same, or None where it is lost or damaged: such a model cannot defend its place."""
-        for store in (self.registry, self.miniflow):
-            try:
-                return store.model(run_id)
-            except (UnknownRun, ModelFileError):
-                continue
-        return None
-
-    def restore(self, run_id: str) -> None:
-        """Give a store whose copy of a model is lost or damaged the other's. Raises ModelFileError where both are.
-
-        A run that was made elsewhere is not made up here: only its damaged file is written again.
-        """
-        model = self.usable_model(run_id)
-        if model is None:
-            raise ModelFileError(
-                f"the model of run {run_id} is damaged and there is no whole copy of it to restore; run "
-                "`streamgauge fit` again, or go back with `streamgauge rollback`"
-            )
-        if isinstance(self.registry, RedisRegistry) and not _holds(self.registry, run_id):
-            put_back(self.registry, run_id, model)
-        with suppress(UnknownRun):
-            run = self.miniflow.run(run_id)
-            if not _holds(self.miniflow, run_id):
-                run.write_artifact(MODEL_ARTIFACT, model.encoded)
-
-    def promote(self, run_id: str, model: ModelFile, production: Production | None, reason: str) -> Production:
-        """Promote over what the caller saw; then copy the pointer."""
-        made = self.registry.promote(run_id, model, 0 if production is None else production.epoch, reason)
-        if self.registry is not self.files:
-            self.files.mirror(made)
-        return made
-
-
-def _holds(store: RedisRegistry | MiniFlow, run_id: str) -> bool:
-    """Whether a store has the whole model of a run."""
-    try:
-        store.model(run_id)
-    except (UnknownRun, ModelFileError):
-        return False
-    return True
-
-
-@contextmanager
-def _registries(settings: Settings) -> Iterator[_Registries]:
-    """Open what the settings name; an empty Redis is first given what the file says."""
-    files = FileRegistry(settings.miniflow_path, settings.pipeline)
-    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
-    if settings.redis_url is None:
-        yield _Registries(files, files, miniflow)
-        return
-    with Connection(settings.redis_url).require() as connection:
-        try:
-            registry = RedisRegistry(connection, settings.keys)
-            production, brought_back = seed_production(registry, files)
-            if brought_back and production is not None:
-                files.mirror(production)
-            yield _Registries(registry, files, miniflow)
-        except RedisError as error:
-            raise ServerUnavailable(
-                f"Redis at {without_password(settings.redis_url)} did not do what was asked ({error}); "
-                "mend it and run the command again"
-            ) from error
-
-
-@dataclass(frozen=True, eq=False)
-class _Contest:
-    verdict: Verdict
-    against: str | None = None
-    judged: Duel | None = None
-    fixed_holdout: Duel | None = None
-
-
-def _judged(
-    miniflow: MiniFlow, fitted: FittedModel, production: Production | None, current: ModelFile | None
-) -> _Contest:
-    if production is None:
-        return _Contest(judge(fitted.validation.log_loss, None))
-    if current is None or current.model.schema != fitted.file.model.schema:
-        valid = judge(fitted.validation.log_loss, None)
-        why = "has no whole model" if current is None else "is of another schema"
-        reason = f"Production {why}, so there is nothing to compare with."
-        return _Contest(Verdict(True, reason) if valid.promote else valid)
-    judged = duel(fitted.file, current, fitted.holdout)
-    holdout = own_holdout(miniflow, production.run_id)
-    fixed = None if holdout is None or not len(holdout.y) else duel(fitted.file, current, holdout)
-    verdict = judge(
-        judged.candidate.log_loss, judged.production.log_loss, None if fixed is None else fixed.difference
-    )
-    return _Contest(verdict, production.run_id, judged, fixed)
 
 
 def _check_schema(new: Schema, current: Schema) -> None:
@@ -336,6 +375,8 @@ def _check_schema(new: Schema, current: Schema) -> None:
         what = "other features than production (" + (" and ".join(parts) or "in another order") + ")"
     else:
         what = f"other classes {new.classes} than production {current.classes}"
+        if new.classes == current.classes[::-1]:
+            what += f" in order: make it with --positive {current.classes[1]}, where it is to have the same"
     raise SchemaError(f"this model has {what}; say --new-schema if the records change with it")
 
 

@@ -52,19 +52,28 @@ class LabelledRows:
     positions: Positions  #: (n, 4): entry id as ms and seq, row, partition
     before: Floats  #: (n, d) the record just before each, labelled or not; nan where it was not sampled
     rows_seen: int  #: rows from the same point on, labelled or not
+    weights: Floats | None = None  #: (n,) how much each row counts where models are judged; None: all alike
 
     def tail(self, first: int) -> LabelledRows:
         """The rows from number ``first`` on; how many were seen is told as if the same share had labels."""
         kept = slice(first, None)
         seen = round(self.rows_seen * len(self.y[kept]) / max(1, len(self.y)))
+        weights = None if self.weights is None else self.weights[kept]
         return LabelledRows(
-            self.x[kept], self.y[kept], self.ids[kept], self.positions[kept], self.before[kept], seen
+            self.x[kept], self.y[kept], self.ids[kept], self.positions[kept], self.before[kept], seen, weights
         )
 
     @property
     def coverage(self) -> float:
         """Share of the rows that have a label; 0 where there are no rows."""
         return len(self.y) / self.rows_seen if self.rows_seen else 0.0
+
+
+class SeenRows(NamedTuple):
+    """Rows, and which of them have a label."""
+
+    x: Floats  #: (k, d)
+    labelled: NDArray[np.bool_]  #: (k,)
 
 
 @dataclass(eq=False)
@@ -177,6 +186,13 @@ class Dataset:
         return LabelledRows(
             x, y[order].astype(np.uint8), [ids[row] for row in order], positions[first], before, seen
         )
+
+    def seen(self, since: RecordPlace | None = None) -> Iterator[SeenRows]:
+        """The rows from the record ``since`` on (None: all), with and without labels, part by part."""
+        for chunk in self._chunks:
+            if chunk.usable:
+                wanted = chunk.since(since or _FIRST)
+                yield SeenRows(chunk.block.x[wanted], ~np.isnan(chunk.y[wanted]))
 
     def labelled_count(self, since: RecordPlace | None = None) -> int:
         """How many rows :meth:`labelled` would have, without gathering them."""

@@ -50,7 +50,7 @@ def drift_reference(
     ReferenceDrifts
         Rows that change in their own course.
     """
-    rows = ReferenceRows(x, model.score(x).probability, np.flatnonzero(profile.varies))
+    rows = ReferenceRows(x, model.score(x).uncalibrated, np.flatnonzero(profile.varies))
     if order is not None:
         rows = _in_order(rows, model, y, before)
         _check_homogeneity(rows, profile, y, order)
@@ -69,7 +69,7 @@ def watched_before(model: LogisticModel, index: NDArray[np.int64], before: Float
     watched = np.full((len(before), len(index) + 1), np.nan)
     known = ~np.isnan(before).any(axis=1)
     watched[known, :-1] = before[known][:, index]
-    watched[known, -1] = model.score(before[known]).probability
+    watched[known, -1] = model.score(before[known]).uncalibrated
     return watched
 
 

@@ -1,4 +1,4 @@
-"""How good predictions are, and whether one model is better than another on the same rows."""
+"""How good predictions are."""
 
 from __future__ import annotations
 
@@ -6,15 +6,37 @@ import msgspec
 import numpy as np
 
 from core.model import Floats
-from trainer.loss import log_loss, row_losses
+from core.threshold_rule import EVEN_THRESHOLD
+from trainer.loss import row_losses
+from trainer.metrics.bootstrap import Bootstrap, Interval
+from trainer.metrics.confusion import ThresholdedRows, confusion_matrix
+from trainer.metrics.probability import ScoredRows, brier_score, log_loss, squared_distances
+from trainer.metrics.ranking import RankedRows, area_under_curve, average_precision
+from trainer.metrics.reliability import (
+    BinnedRows,
+    expected_calibration_error,
+    largest_gap,
+    maximum_calibration_error,
+    sum_of_gaps,
+)
+from trainer.metrics.weighting import defined, row_weights
 from trainer.table import Labels
 
-#: One-sided 5 % point of the normal distribution: a difference beyond it is called significant.
-SIGNIFICANT_STANDARD_ERRORS = 1.645
+__all__ = [
+    "Evaluation",
+    "EvaluationIntervals",
+    "area_under_curve",
+    "evaluate",
+    "evaluation_intervals",
+]
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """Figures over ``rows`` labelled rows; class 1 is predicted where its probability is at least one half."""
+    """Figures over ``rows`` labelled rows; class 1 is predicted where its probability is at least ``threshold``.
+
+    Counts are of rows; all else is weighted where weights are given. None: undefined on these rows, see
+    docs/metrics.md.
+    """
 
     rows: int
     log_loss: float
@@ -25,59 +47,102 @@ class Evaluation(msgspec.Struct, frozen=True):
     false_positives: int
     false_negatives: int
     true_positives: int
+    # cards of earlier versions do not have what follows
+    threshold: float = EVEN_THRESHOLD
+    balanced_accuracy: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    specificity: float | None = None
+    f1: float | None = None
+    mcc: float | None = None
+    average_precision: float | None = None
+    expected_calibration_error: float | None = None  #: ten bins of equal width
+    maximum_calibration_error: float | None = None  #: the same bins
 
 
-def evaluate(y: Labels, probability: Floats) -> Evaluation:
+def evaluate(
+    y: Labels, probability: Floats, threshold: float = EVEN_THRESHOLD, weights: Floats | None = None
+) -> Evaluation:
     """Judge probabilities of class 1 (n,) against outcomes (n,); n is at least one."""
-    predicted = probability >= 0.5
-    actual = y == 1
+    counted = confusion_matrix(y, probability, threshold)
+    weighed = confusion_matrix(y, probability, threshold, weights)
     return Evaluation(
         rows=len(y),
-        log_loss=log_loss(y, probability),
-        accuracy=float((predicted == actual).mean()),
-        auc=area_under_curve(y, probability),
-        brier=float(((probability - y) ** 2).mean()),
-        true_negatives=int((~predicted & ~actual).sum()),
-        false_positives=int((predicted & ~actual).sum()),
-        false_negatives=int((~predicted & actual).sum()),
-        true_positives=int((predicted & actual).sum()),
+        log_loss=log_loss(y, probability, weights),
+        accuracy=weighed.accuracy,
+        auc=area_under_curve(y, probability, weights),
+        brier=brier_score(y, probability, weights),
+        true_negatives=int(counted.true_negatives),
+        false_positives=int(counted.false_positives),
+        false_negatives=int(counted.false_negatives),
+        true_positives=int(counted.true_positives),
+        threshold=threshold,
+        balanced_accuracy=weighed.balanced_accuracy,
+        precision=weighed.precision,
+        recall=weighed.recall,
+        specificity=weighed.specificity,
+        f1=weighed.f1,
+        mcc=weighed.mcc,
+        average_precision=average_precision(y, probability, weights),
+        expected_calibration_error=defined(expected_calibration_error(y, probability, weights=weights)),
+        maximum_calibration_error=defined(maximum_calibration_error(y, probability, weights=weights)),
     )
 
 
-def area_under_curve(y: Labels, probability: Floats) -> float | None:
-    """Probability that a row of class 1 is ranked above one of class 0, ties counting half; None for one class.
+class EvaluationIntervals(msgspec.Struct, frozen=True):
+    """An interval for each figure of :class:`Evaluation`; None where the rows give none."""
 
-    Source: the Mann-Whitney statistic with mid-ranks (Hanley and McNeil 1982, Radiology 143:29).
-
-    >>> area_under_curve(np.array([0, 1, 1], dtype=np.uint8), np.array([0.5, 0.5, 0.9]))
-    0.75
-    """
-    positives = int((y == 1).sum())
-    negatives = len(y) - positives
-    if not positives or not negatives:
-        return None
-    _, tied_with, counts = np.unique(probability, return_inverse=True, return_counts=True)
-    middle_ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = float(middle_ranks[tied_with][y == 1].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-class PairedComparison(msgspec.Struct, frozen=True):
-    """Candidate less production, row by row: below zero the candidate is better."""
-
-    rows: int
-    difference: float  #: mean log-loss of the candidate less that of production
-    standard_error: float  #: of the difference; infinite for a single row
-
-    @property
-    def significantly_worse(self) -> bool:
-        """Whether the candidate's log-loss is higher by more than chance explains."""
-        return self.difference > SIGNIFICANT_STANDARD_ERRORS * self.standard_error
+    confidence: float
+    log_loss: Interval | None
+    accuracy: Interval | None
+    auc: Interval | None
+    brier: Interval | None
+    balanced_accuracy: Interval | None
+    precision: Interval | None
+    recall: Interval | None
+    specificity: Interval | None
+    f1: Interval | None
+    mcc: Interval | None
+    average_precision: Interval | None
+    expected_calibration_error: Interval | None
+    maximum_calibration_error: Interval | None
 
 
-def paired_comparison(y: Labels, p_candidate: Floats, p_production: Floats) -> PairedComparison:
-    """Compare two models on the same rows (n,); pairing removes what is hard about a row for both."""
-    differences = row_losses(y, p_candidate) - row_losses(y, p_production)
-    n = len(differences)
-    error = float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
-    return PairedComparison(n, float(differences.mean()), error)
+def evaluation_intervals(
+    y: Labels,
+    probability: Floats,
+    threshold: float = EVEN_THRESHOLD,
+    weights: Floats | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> EvaluationIntervals:
+    """How sure the figures of :func:`evaluate` are; the model is taken as it is, the rows as drawn by chance."""
+    resampling = bootstrap or Bootstrap()
+    thresholded = ThresholdedRows.of(y, probability, np.array([threshold]))
+    ranked = RankedRows.of(y, probability)
+    binned = BinnedRows.of(y, probability)
+    losses, distances = ScoredRows(row_losses(y, probability)), ScoredRows(squared_distances(y, probability))
+
+    def figures(w: Floats) -> dict[str, Floats]:
+        counts = thresholded.counts(w)
+        return {
+            "log_loss": losses.mean(w),
+            "accuracy": counts.accuracy,
+            "auc": ranked.area_under_curve(w),
+            "brier": distances.mean(w),
+            "balanced_accuracy": counts.balanced_accuracy,
+            "precision": counts.precision,
+            "recall": counts.recall,
+            "specificity": counts.specificity,
+            "f1": counts.f1,
+            "mcc": counts.mcc,
+            "average_precision": ranked.average_precision(w),
+        }
+
+    names = list(figures(row_weights(len(y), weights)[np.newaxis]))
+    found = resampling.intervals(lambda w: np.column_stack([*figures(w).values()]), y, weights)
+    return EvaluationIntervals(
+        confidence=resampling.confidence,
+        **dict(zip(names, found, strict=True)),
+        expected_calibration_error=resampling.gap_interval(binned.weighted_gaps, sum_of_gaps, y, weights),
+        maximum_calibration_error=resampling.gap_interval(binned.gaps, largest_gap, y, weights),
+    )

@@ -8,26 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.concept_reference import fit_concept_reference
+from core.data_fingerprint import DataFingerprint, fingerprint
 from core.errors import DataError
 from core.miniflow import MODEL_ARTIFACT, MiniFlow, Parameter
 from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import TrainingProfile, profile_rows
+from trainer.calibration.folds import calibrated
+from trainer.decision import Choices, Decision, decide
+from trainer.diagnostics.diagnosis import diagnose
+from trainer.diagnostics.evidence import Evidence
+from trainer.diagnostics.finding import Finding
 from trainer.drift_reference import drift_reference, rows_before
 from trainer.evaluation import Evaluation, evaluate
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
+from trainer.kept_rows import KeptRows
 from trainer.loss import reported_probability
+from trainer.metrics.probability import log_loss
+from trainer.metrics.weighting import row_weights
 from trainer.model_card import MODEL_CARD_ARTIFACT, ModelCard, constant_features
+from trainer.out_of_sample import OUT_OF_SAMPLE_ARTIFACT, OutOfSample, cross_fit, stopping_problem
 from trainer.profile_document import PROFILE_ARTIFACT, profile_document
 from trainer.solvers.base import Problem, Solution, Solver
 from trainer.solvers.newton import Newton
 from trainer.split import Rows, Split, stratified_split
-from trainer.table import Labels, Table
+from trainer.table import MAX_MAGNITUDE, Labels, Table
+from trainer.validation_predictions import PREDICTIONS_ARTIFACT, encode_predictions
 
 #: The solver of a run that names none: L2 with C = 1, because it arrives on collinear features.
 DEFAULT_SOLVER = Newton()
-#: A feature beyond this has a variance that float64 cannot hold.
-MAX_MAGNITUDE = 1e150
+#: The model's own probabilities, and class 1 from even odds on.
+NO_CHOICES = Choices()
 #: Outcome of a run that is logged and waits for the promotion rule.
 LOGGED = "logged"
 
@@ -44,23 +55,18 @@ class FittedModel:
     validation: Evaluation
     train_class1_rows: int
     holdout: Holdout
+    out_of_sample: OutOfSample | None  #: what the decision was found on; None where a class has too few rows
+    decision: Decision
+    findings: tuple[Finding, ...]  #: what :func:`trainer.diagnostics.diagnosis.diagnose` says of it
+    data: DataFingerprint  #: of the rows that it was trained on
+    holdout_rows: Rows  #: (n_holdout,) their numbers in the table
+    sample: KeptRows | None = None  #: rows that the drift reference is of; None: all training rows
+    notes: tuple[str, ...] = ()  #: what else to know of where the model comes from, one sentence each
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting the model: one sentence each, with its remedy."""
-        if self.solution.converged:
-            return ()
-        where = f"{self.solver.name} stopped after {self.solution.history[-1].step} steps without converging"
-        if self.solver.params["c"] == "inf" and self.train.accuracy == 1.0:
-            remedy = (
-                "the classes can be separated, so that without a penalty there is no best model; set inverse_l2 "
-                "to a finite value, such as 1"
-            )
-        elif self.solver.name == DEFAULT_SOLVER.name:
-            remedy = "set inverse_l2 to a finite value, such as 1, or look for features that tell the same"
-        else:
-            remedy = "set solver to newton, which arrives on nearly collinear features too"
-        return (f"{where} (gradient {self.solution.gradient_norm:.1e}); {remedy}.",)
+        return (*(finding.sentence for finding in self.findings), *self.decision.warnings, *self.notes)
 
     @property
     def card(self) -> ModelCard:
@@ -86,6 +92,9 @@ class FittedModel:
             coefficients=dict(zip(schema.features, model.coefficients.tolist(), strict=True)),
             train=self.train,
             validation=self.validation,
+            calibration=self.decision.calibration,
+            operating_point=self.decision.operating_point,
+            warnings=self.warnings,
         )
 
 
@@ -98,11 +107,16 @@ def fit(
     ordered: bool = True,
     before: Floats | None = None,
     blocks: int | None = None,
+    weights: Floats | None = None,
+    start: LogisticModel | None = None,
+    choices: Choices = NO_CHOICES,
+    trained: LogisticModel | None = None,
 ) -> FittedModel:
     """Train on one part of ``table`` and judge on the other; equal arguments give equal bytes.
 
     Without ``split``, a stratified fifth is held out by ``seed``. Scaler, profile and drift reference see the
-    training rows alone, but for what is told of each by the record before it.
+    training rows alone, but for what is told of each by the record before it. A solver that stops early does so by
+    a fifth of the training rows, never by those that judge the model.
 
     Parameters
     ----------
@@ -113,48 +127,88 @@ def fit(
         rows, the row before each in the table.
     blocks
         As in :func:`trainer.drift_reference.drift_reference`.
+    weights
+        (n,) how often each row counts for the solver, the calibration and the threshold; the model is judged with
+        every row counting once.
+    start
+        A model of the same features to start from. It changes where a solver ends only if it does not arrive.
+    choices
+        Calibration and operating point, both found on the training rows, each scored by a model that was trained
+        without it (:mod:`trainer.out_of_sample`). So the held-out rows judge what is deployed, as it is.
+    trained
+        The model that ``solver`` stands for, where it was trained elsewhere: it is taken to the bit.
 
     Raises
     ------
     DataError
         Training rows of one class or in which no feature varies, an empty holdout, or values that are not finite
-        or too large to standardise.
+        or too large to standardise; weights that are not one a row, negative, or 0 for all of a class; a threshold
+        rule that no threshold meets.
     ReferenceDrifts
         Ordered training rows that change in their own course.
     """
-    _check_values(table)
+    check_values(table)
     split = stratified_split(table.y, seed) if split is None else split
     x, y = table.x[split.train], table.y[split.train]
     holdout = Holdout(table.x[split.holdout], table.y[split.holdout])
-    _check_parts(y, holdout.y, table.classes)
-    profile = profile_rows(x, table.features, seed)
-    if not profile.varies.any():
-        raise DataError(
-            "every feature has the same value in all training rows, so there is nothing to learn or to watch; "
-            "give a table in which at least one feature varies"
-        )
-    problem = Problem(profile.standardise(x), y, profile.standardise(holdout.x), holdout.y)
-    solution = solver.solve(problem, seed)
-    model = _model(table, profile, solution)
+    _check_parts(table, split, weights)
+    profile = _profile(x, table, seed)
+    whole = _problem(profile, x, y, holdout, split, weights)
+    problem = stopping_problem(whole.x, y, seed, whole.weights) if solver.stops_early else whole
+    theta = None if start is None else _theta(start, profile)
+    solution = solver.solve(problem, seed, theta)
+    weighed = _model(table, profile, solution) if trained is None else trained
     order = split.train if ordered else None
     predecessors = _predecessors(table, split.train, before) if ordered else None
-    reference = drift_reference(model, profile, x, y, order, predecessors, seed, blocks)
-    concept = fit_concept_reference(model.score(holdout.x).logit, holdout.y)
+    reference = drift_reference(weighed, profile, x, y, order, predecessors, seed, blocks)
+    holdout_logit = weighed.score(holdout.x).logit
+    concept = fit_concept_reference(holdout_logit, holdout.y)
+    by_time = ordered and split.by_time
+    rows = cross_fit(whole, solver, seed, solution, theta, by_time=by_time)
+    decision = decide(weighed, rows, choices)
+    model = decision.model
+    p, held_out = probability(model, x), calibrated(model.calibration, holdout_logit)
+    findings = diagnose(
+        Evidence(
+            features=table.features,
+            classes=table.classes,
+            solver=solver,
+            problem=problem,
+            solution=solution,
+            varies=profile.varies,
+            x=x,
+            y=y,
+            probability=p,
+            holdout_x=holdout.x,
+            holdout_y=holdout.y,
+            holdout_probability=held_out,
+            model=model,
+            choices=choices,
+        )
+    )
     return FittedModel(
-        file=ModelFile(model, profile, reference, concept),
+        file=ModelFile(model, profile, reference, concept, choices.calibrate, choices.threshold_rule),
         solution=solution,
         solver=solver,
         seed=seed,
-        train=evaluate(y, probability(model, x)),
-        validation=evaluate(holdout.y, probability(model, holdout.x)),
+        train=evaluate(y, p, model.threshold),
+        validation=evaluate(holdout.y, held_out, model.threshold),
         train_class1_rows=int(y.sum()),
         holdout=holdout,
+        out_of_sample=rows,
+        decision=decision,
+        findings=findings,
+        data=fingerprint(table.schema, x, y, whole.weights, table.csv_sha256),
+        holdout_rows=split.holdout,
     )
 
 
 def probability(model: LogisticModel, x: Floats) -> Floats:
-    """(n,) probability of class 1 for raw rows ``x`` (n, d), with logits clipped as reported losses clip them."""
-    return reported_probability(model.score(x).logit)
+    """(n,) probability of class 1 for raw rows ``x`` (n, d), calibrated where the model is.
+
+    Without a calibration logits are clipped as in reported losses.
+    """
+    return calibrated(model.calibration, model.score(x).logit)
 
 
 def log_run(
@@ -165,9 +219,9 @@ def log_run(
 ) -> str:
     """Log a fitted model as a run and return its id.
 
-    Steps: open the run; parameters; a metrics line an epoch and one of final figures; holdout, profile, card; the
-    model last, so that a run with a model has all that belongs to it. The outcome is ``logged`` until the caller
-    records the promotion rule's with ``miniflow.run(run_id).finish(...)``.
+    Steps: open the run; parameters; a metrics line an epoch and one of final figures; data fingerprint; holdout,
+    predictions of it, profile, card; the model last, so that a run with a model has all that belongs to it. The
+    outcome is ``logged`` until the caller records the promotion rule's with ``miniflow.run(run_id).finish(...)``.
 
     Raises
     ------
@@ -179,7 +233,12 @@ def log_run(
     history = fitted.solution.history
     run.log_metric_lines([(epoch.step, epoch.metrics) for epoch in history])
     run.log_metrics(history[-1].step, _final_metrics(fitted))
+    run.record_data(fitted.data)
     run.write_artifact(HOLDOUT_ARTIFACT, fitted.holdout.encoded)
+    predictions = encode_predictions(fitted.file.model, fitted.holdout, fitted.holdout_rows)
+    run.write_artifact(PREDICTIONS_ARTIFACT, predictions)
+    if fitted.out_of_sample is not None:
+        run.write_artifact(OUT_OF_SAMPLE_ARTIFACT, fitted.out_of_sample.encoded)
     run.write_artifact(PROFILE_ARTIFACT, profile_document(fitted.file.profile))
     run.write_artifact(MODEL_CARD_ARTIFACT, fitted.card.encoded)
     run.write_artifact(MODEL_ARTIFACT, fitted.file.encoded)
@@ -198,15 +257,65 @@ def _params(fitted: FittedModel) -> dict[str, Parameter]:
         "schema": schema.fingerprint,
         "class_0": schema.classes[0],
         "class_1": schema.classes[1],
+        "calibrate": fitted.file.calibrate,
+        "calibration": fitted.decision.calibration.chosen,
+        "threshold": fitted.file.model.threshold,
+        "threshold_by": fitted.file.threshold_rule.by,
     }
 
 
 def _final_metrics(fitted: FittedModel) -> dict[str, float | None]:
-    return {
-        f"{part}_{name}": figure
-        for part, evaluation in (("train", fitted.train), ("validation", fitted.validation))
-        for name, figure in (("auc", evaluation.auc), ("brier", evaluation.brier))
-    } | {"gradient_norm": fitted.solution.gradient_norm}
+    # loss and accuracy again: where a solver stopped early, its last line is of other rows and other parameters
+    return (
+        {
+            f"{part}_{name}": figure
+            for part, evaluation in (("train", fitted.train), ("validation", fitted.validation))
+            for name, figure in (
+                ("loss", evaluation.log_loss),
+                ("accuracy", evaluation.accuracy),
+                ("auc", evaluation.auc),
+                ("brier", evaluation.brier),
+            )
+        }
+        | {"gradient_norm": fitted.solution.gradient_norm}
+        | _raw_loss(fitted)
+    )
+
+
+def _raw_loss(fitted: FittedModel) -> dict[str, float | None]:
+    """The lines of a solver's steps are before calibration, and this is where they end."""
+    model, holdout = fitted.file.model, fitted.holdout
+    if model.calibration is None:
+        return {}
+    p = reported_probability(model.score(holdout.x).logit)
+    return {"validation_raw_loss": log_loss(holdout.y, p)}
+
+
+def _profile(x: Floats, table: Table, seed: int) -> TrainingProfile:
+    profile = profile_rows(x, table.features, seed)
+    if not profile.varies.any():
+        raise DataError(
+            "every feature has the same value in all training rows, so there is nothing to learn or to watch; "
+            "give a table in which at least one feature varies"
+        )
+    return profile
+
+
+def _problem(
+    profile: TrainingProfile, x: Floats, y: Labels, holdout: Holdout, split: Split, weights: Floats | None
+) -> Problem:
+    """All training rows, with the held-out ones for the learning curve."""
+    train, shown = (None, None) if weights is None else (weights[split.train], weights[split.holdout])
+    if shown is not None and not shown.any():
+        shown = None  # weights that are of the training rows alone
+    return Problem(profile.standardise(x), y, profile.standardise(holdout.x), holdout.y, train, shown)
+
+
+def _theta(model: LogisticModel, profile: TrainingProfile) -> Floats:
+    """(d + 1,) the parameters of ``model`` on features standardised by ``profile``."""
+    slopes = model.coefficients / model.scale
+    shift = float(slopes @ (profile.mean - model.center))
+    return np.append(slopes * profile.standard_deviation, model.intercept + shift)
 
 
 def _model(table: Table, profile: TrainingProfile, solution: Solution) -> LogisticModel:
@@ -225,7 +334,8 @@ def _predecessors(table: Table, rows: Rows, before: Floats | None) -> Floats:
     return found
 
 
-def _check_values(table: Table) -> None:
+def check_values(table: Table) -> None:
+    """Raises DataError where a value is not finite, or too large to standardise."""
     with np.errstate(invalid="ignore"):
         usable = np.abs(table.x) <= MAX_MAGNITUDE
     if not usable.all():
@@ -236,9 +346,12 @@ def _check_values(table: Table) -> None:
         )
 
 
-def _check_parts(train: Labels, holdout: Labels, classes: tuple[str, str]) -> None:
-    if not len(holdout):
+def _check_parts(table: Table, split: Split, weights: Floats | None) -> None:
+    if not len(split.holdout):
         raise DataError("no rows are held out; add labelled rows so that the model can be judged")
-    for label, name in enumerate(classes):
-        if not (train == label).any():
+    y, counted = table.y[split.train], row_weights(len(table.y), weights)[split.train]
+    for label, name in enumerate(table.classes):
+        if not (y == label).any():
             raise DataError(f"no training row is of class {name!r}; add labelled rows of it")
+        if not counted[y == label].any():
+            raise DataError(f"all training rows of class {name!r} weigh 0; give some of them a weight")

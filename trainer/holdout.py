@@ -18,7 +18,7 @@ HOLDOUT_ARTIFACT = "holdout.npz"
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """Rows that the model of the same run never saw, raw features in its schema's order."""
+    """Rows that judge the model of the same run, which never saw them; raw features in its schema's order."""
 
     x: Floats  #: (n, d)
     y: Labels  #: (n,)

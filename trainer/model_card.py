@@ -6,7 +6,9 @@ import msgspec
 
 from core.miniflow import Parameter
 from core.model_file import ModelFile
+from trainer.calibration.report import CalibrationReport
 from trainer.evaluation import Evaluation
+from trainer.operating_point import OperatingPoint
 
 #: Where a run keeps its card.
 MODEL_CARD_ARTIFACT = "model/model_card.json"
@@ -33,6 +35,9 @@ class ModelCard(msgspec.Struct, frozen=True):
     coefficients: dict[str, float]  #: change of the log-odds for one training standard deviation
     train: Evaluation
     validation: Evaluation
+    calibration: CalibrationReport | None = None  #: cards of earlier versions have none
+    operating_point: OperatingPoint | None = None  #: the same
+    warnings: tuple[str, ...] = ()  #: one sentence each, with its remedy; cards of earlier versions have none
 
     @property
     def encoded(self) -> bytes:

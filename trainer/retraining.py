@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from core.drift_window import RetrainEvent
 from core.errors import ModelFileError, ReferenceDrifts, UnknownRun
@@ -13,13 +15,17 @@ from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
 from core.record_place import RecordPlace, place_of
 from trainer.dataset import LabelledRows
-from trainer.evaluation import Evaluation, PairedComparison, evaluate, paired_comparison
-from trainer.fit import FittedModel, fit, log_run, probability
+from trainer.decision import Choices
+from trainer.fit import FittedModel, fit, log_run
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
 from trainer.open_request import DRIFTS
-from trainer.promotion import judge
+from trainer.promotion.coverage import LabelCoverage
+from trainer.promotion.decision import PromotionDecision
+from trainer.promotion.duel import Duel, duel, unseen
+from trainer.promotion.fresh_rows import fresh_rows
+from trainer.promotion.rule import decide
 from trainer.solvers.base import Solver
-from trainer.split import newest_split
+from trainer.split import Split, newest_split
 from trainer.table import Table
 
 #: ``candidate``: better by the rule, to be promoted; the others end without a promotion.
@@ -29,40 +35,31 @@ Outcome = Literal["promoted", "refused", "too_few_labels", "superseded", "failed
 
 
 @dataclass(frozen=True, eq=False)
-class Duel:
-    """Candidate and production on the same rows."""
-
-    candidate: Evaluation
-    production: Evaluation
-    difference: PairedComparison
-
-    def metrics(self, rows: str) -> dict[str, float | None]:
-        """The figures by name, after the name of the ``rows``."""
-        sides = (("candidate", self.candidate), ("production", self.production))
-        return {
-            f"{rows}_{side}_{name}": getattr(evaluation, name)
-            for side, evaluation in sides
-            for name in ("log_loss", "accuracy", "auc", "brier")
-        } | {f"{rows}_rows": self.candidate.rows}
-
-
-@dataclass(frozen=True, eq=False)
 class Retraining:
     """How a retraining ended."""
 
     result: RetrainingResult
     verdict: str  #: one sentence
     fitted: FittedModel | None = None  #: None: too few labels
-    judged: Duel | None = None  #: on the newest labelled rows
-    old_holdout: Duel | None = None  #: on production's own holdout, where it is known
+    decision: PromotionDecision | None = None  #: with the model
+
+    @property
+    def judged(self) -> Duel | None:
+        """Both models on the newest labelled rows."""
+        return None if self.decision is None else self.decision.judged
+
+    @property
+    def old_holdout(self) -> Duel | None:
+        """Both on production's own holdout, where it is known."""
+        return None if self.decision is None else self.decision.fixed_holdout
 
     @property
     def metrics(self) -> dict[str, float | None]:
         """Candidate and production on the judged rows and on the old holdout."""
         figures: dict[str, float | None] = {}
-        for rows, duel in (("judged", self.judged), ("old_holdout", self.old_holdout)):
-            if duel is not None:
-                figures |= duel.metrics(rows)
+        for rows, compared in (("judged", self.judged), ("old_holdout", self.old_holdout)):
+            if compared is not None:
+                figures |= compared.metrics(rows)
         return figures
 
 
@@ -75,6 +72,9 @@ def retrain(
     min_labelled_rows: int,
     seed: int,
     solver: Solver,
+    choices: Choices | None = None,
+    attempt: int = 1,
+    coverage: LabelCoverage | None = None,
 ) -> Retraining:
     """Train on the older four fifths of ``rows``, judge on the newest fifth; deterministic.
 
@@ -86,9 +86,18 @@ def retrain(
     Parameters
     ----------
     rows
-        Of production's schema, in stream order; after a drift, from the change point on.
+        Of production's schema, in stream order; after a drift, from the change point on. Weights of theirs count
+        in judging, not in training.
     fixed_holdout
         Production's own holdout; None where its run is not in this MiniFlow directory.
+    choices
+        Calibration and operating point; None: what production's model was made with. Where no threshold meets the
+        rule, production's is kept: a model that misses it too is no reason to stay with one that has drifted.
+    attempt
+        Its number at the drift that asked, from 1: each has its share of the error rate. Without a drift nothing
+        is tried again, and it is not looked at.
+    coverage
+        Which of the rows seen have labels, to be said with the decision.
 
     Raises
     ------
@@ -102,6 +111,7 @@ def retrain(
             f"There are {n} labelled rows of {rows.rows_seen}, fewer than the {min_labelled_rows} asked for.",
         )
     schema = production.model.schema
+    asked = choices or Choices(production.calibrate, production.threshold_rule)
     split = newest_split(np.arange(n))
     for part, numbers in (("training", split.train), ("judged", split.holdout)):
         labels = rows.y[numbers]
@@ -112,59 +122,91 @@ def retrain(
             )
     table = Table(schema.features, rows.x, rows.y, schema.classes)
     try:
-        fitted = fit(table, seed=seed, solver=solver, split=split, before=rows.before)
+        fitted = fit(
+            table,
+            seed=seed,
+            solver=solver,
+            split=split,
+            before=rows.before,
+            choices=msgspec.structs.replace(asked, otherwise=production.model.threshold),
+        )
     except ReferenceDrifts as error:
-        return _with_settled_rows(
-            error,
+        settled = _settled(error, rows, min_labelled_rows)
+        if settled is None:
+            finding = error.finding[0].upper() + error.finding[1:]
+            return Retraining("refused", f"{finding}; a later attempt will have more rows.")
+        return retrain(
             event,
-            rows,
+            settled,
             production,
             fixed_holdout,
             min_labelled_rows=min_labelled_rows,
             seed=seed,
             solver=solver,
+            choices=choices,
+            attempt=attempt,
+            coverage=coverage,
         )
-    judged = duel(fitted.file, production, fitted.holdout)
-    old_holdout = None
-    if fixed_holdout is not None and fixed_holdout.x.shape[1] == schema.width and len(fixed_holdout.y):
-        old_holdout = duel(fitted.file, production, fixed_holdout)
-    fixed = old_holdout.difference if old_holdout is not None and event.reason not in DRIFTS else None
-    verdict = judge(judged.candidate.log_loss, judged.production.log_loss, fixed)
-    return Retraining(
-        "candidate" if verdict.promote else "refused",
-        verdict.reason,
-        fitted,
-        judged,
-        old_holdout,
-    )
+    fresh = fresh_rows(fitted.holdout, Holdout(rows.x[split.train], rows.y[split.train]))
+    if not fresh.any():
+        return Retraining(
+            "too_few_labels",
+            f"All {len(fresh)} judged rows are copies of rows that trained, and cannot judge; send new records.",
+        )
+    decision = _decide(event, rows, production, fixed_holdout, fitted, split, attempt, coverage, fresh)
+    return Retraining("candidate" if decision.promote else "refused", decision.sentence, fitted, decision)
 
 
-def _with_settled_rows(
-    error: ReferenceDrifts,
+def _decide(
     event: RetrainEvent,
     rows: LabelledRows,
     production: ModelFile,
     fixed_holdout: Holdout | None,
-    *,
-    min_labelled_rows: int,
-    seed: int,
-    solver: Solver,
-) -> Retraining:
-    """Train on what came after the rows had changed, as behind a ramp; refused while there is too little of it."""
+    fitted: FittedModel,
+    split: Split,
+    attempt: int,
+    coverage: LabelCoverage | None,
+    fresh: NDArray[np.bool_],
+) -> PromotionDecision:
+    """The rule, on the fresh ones of the newest rows; what trained tells how much neighbours have in common."""
+    train = Holdout(rows.x[split.train], rows.y[split.train])
+    newest = Holdout(fitted.holdout.x[fresh], fitted.holdout.y[fresh])
+    weights = None if rows.weights is None else rows.weights[split.holdout][fresh]
+    after_drift = event.reason in DRIFTS
+    judged = duel(
+        fitted.file,
+        production,
+        newest,
+        weights=weights,
+        neighbours=train,
+        after_drift=after_drift,
+    )
+    old_holdout = None
+    if fixed_holdout is not None and fixed_holdout.x.shape[1] == production.model.schema.width:
+        known = unseen(fixed_holdout, train.x)
+        old_holdout = duel(fitted.file, production, known) if len(known.y) else None
+    decision = decide(
+        judged,
+        old_holdout,
+        after_drift=after_drift,
+        attempt=attempt if after_drift else None,
+        coverage=coverage,
+    )
+    sentence, copies = decision.sentence, len(fresh) - len(newest.y)
+    if copies:
+        sentence += f" {copies} more judge nothing: they are copies of rows that trained."
+    return msgspec.structs.replace(
+        decision, sentence=sentence, copies=copies, reason=event.reason, episode=event.episode
+    )
+
+
+def _settled(error: ReferenceDrifts, rows: LabelledRows, min_labelled_rows: int) -> LabelledRows | None:
+    """What came after the rows had changed, as behind a ramp; None while there is too little of it."""
     first = min(error.after)
     enough = len(rows.y) - first >= max(min_labelled_rows, 2)
     if not enough or max(error.before) > first:  # rows stored by class have a change in one of them
-        finding = error.finding[0].upper() + error.finding[1:]
-        return Retraining("refused", f"{finding}; a later attempt will have more rows.")
-    return retrain(
-        event,
-        rows.tail(first),
-        production,
-        fixed_holdout,
-        min_labelled_rows=min_labelled_rows,
-        seed=seed,
-        solver=solver,
-    )
+        return None
+    return rows.tail(first)
 
 
 def log_retraining(miniflow: MiniFlow, reason: str, retraining: Retraining, params: dict[str, Parameter]) -> Run:
@@ -209,13 +251,3 @@ def own_since(miniflow: MiniFlow, run_id: str) -> RecordPlace | None:
         )
     except (UnknownRun, ValueError):
         return None
-
-
-def duel(candidate: ModelFile, production: ModelFile, rows: Holdout) -> Duel:
-    """Both models on the same rows (at least one) of their common schema."""
-    p_candidate, p_production = probability(candidate.model, rows.x), probability(production.model, rows.x)
-    return Duel(
-        evaluate(rows.y, p_candidate),
-        evaluate(rows.y, p_production),
-        paired_comparison(rows.y, p_candidate, p_production),
-    )

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from core.errors import ModelFileError, RegistryError, StreamgaugeError, Superseded, UnknownRun, UsageError
+from core.errors import (
+    ModelFileError,
+    RegistryError,
+    StreamgaugeError,
+    Superseded,
+    UnknownModelFormat,
+    UnknownRun,
+    UsageError,
+)
 from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow
 from core.model_file import ModelFile
@@ -61,7 +69,7 @@ def mirror(files: FileRegistry, production: Production, log: FilteringBoundLogge
         log.warning("registry file not written", error=str(error))
 
 
-def record_promotion(registry: RedisRegistry, miniflow: MiniFlow, production: Production) -> None:
+def record_promotion(registry: RedisRegistry | FileRegistry, miniflow: MiniFlow, production: Production) -> None:
     """Give the production run the outcome that a kill behind its promotion left out, if the run is here."""
     try:
         run = miniflow.run(production.run_id)
@@ -79,11 +87,15 @@ def production_model(
 
     Raises
     ------
+    UnknownModelFormat
+        Redis has it in a format that is not read here; nothing is put in its place.
     UnknownRun, ModelFileError
         Neither has it whole.
     """
     try:
         return registry.model(run_id)
+    except UnknownModelFormat:
+        raise
     except (UnknownRun, ModelFileError) as missing:
         model = files.model(run_id)
         put_back(registry, run_id, model)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from core.connection import Connection
 from core.entry import Entry
-from core.errors import GroupMissing, RecordError, ServerUnavailable, StreamError
+from core.errors import GroupMissing, RecordError, ServerUnavailable, StreamError, UnknownModelFormat
 from core.file_registry import FileRegistry
 from core.group_reader import GroupReader, consumer_name
 from core.keys import TRAINERS
@@ -74,6 +74,7 @@ class Trainer(Service):
         self._answered: frozenset[bytes] = frozenset()  # before the group was made, in case it had been lost
         self._production: Production | None = None
         self._model: ModelFile | None = None
+        self._obstacle: str | None = None  # why what is in production cannot be retrained
         self._dataset: Dataset | None = None
         self._open: OpenRequest | None = None
         self._labels_dropped = 0  #: as last said
@@ -102,8 +103,8 @@ class Trainer(Service):
         try:
             looking = time.monotonic() >= self._next_look_s
             if looking:
+                self._see_production()  # first: who cannot read production leaves the events to who can
                 self._next_look_s = time.monotonic() + LOOK_EVERY_S
-                self._see_production()
             if self._production is not None and self._model is not None and self._dataset is not None:
                 self._take_labels(self._dataset)
                 if looking:
@@ -114,9 +115,11 @@ class Trainer(Service):
             self.start()
 
     def not_ready(self) -> str | None:
-        """Without Redis."""
+        """Without Redis, or with a production model of a format that is not known here."""
         if not self._started:
             return "Redis has not answered yet"
+        if self._obstacle is not None:
+            return self._obstacle
         try:
             self._probe.require()
         except ServerUnavailable as error:
@@ -140,14 +143,18 @@ class Trainer(Service):
             self.log.warning("production seeded from MiniFlow", model=production.run_id)
         if production == self._production and (production is None or self._model is not None):
             return
-        self._production, self._model = production, None
+        self._production, self._model, self._obstacle = production, None, None
         if production is None:
             return
         mirror(self._files, production, self.log)
         self._registry.prune()
         record_promotion(self._registry, self._miniflow, production)
         self.telemetry.set_production(production.run_id, production.updated_ts_ms)
-        self._model = production_model(self._registry, self._files, production.run_id, self.log)
+        try:
+            self._model = production_model(self._registry, self._files, production.run_id, self.log)
+        except UnknownModelFormat as error:
+            self._obstacle = f"run {production.run_id} is in production, and its {error}"
+            raise
         schema = self._model.model.schema
         if self._dataset is None or self._dataset.schema != schema:
             self._dataset = Dataset(self._connection, self._keys, schema, self.settings)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import hashlib
+import io
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +19,14 @@ from core.listing import listed
 from core.model import Floats
 from core.number import all_decimal, parse_number, shown
 from core.schema import Schema
+from trainer.digested_file import Digest, DigestedFile
 
 Labels = NDArray[np.uint8]
+#: Who said which value is class 1; ``model``: one that was trained elsewhere.
+ClassOrder = Literal["caller", "value", "alphabet", "model"]
 
+#: A feature beyond this has a variance that float64 cannot hold.
+MAX_MAGNITUDE = 1e150
 #: Fewest rows of each class: one fifth of five rows is the one row that validation needs.
 MIN_CLASS_ROWS = 5
 
@@ -37,7 +45,8 @@ class Table:
     x: Floats  #: (n, d)
     y: Labels  #: (n,) 0 or 1
     classes: tuple[str, str] = ("0", "1")  #: names of class 0 and class 1
-    positive_chosen_by: Literal["caller", "value", "alphabet"] = "caller"  #: who said which value is class 1
+    positive_chosen_by: ClassOrder = "caller"  #: who said which value is class 1
+    csv_sha256: str | None = None  #: of the whole file as it was read; None: the rows come from no file
 
     def __post_init__(self) -> None:
         try:
@@ -55,16 +64,24 @@ class Table:
     @property
     def class_note(self) -> str:
         """One sentence that says which value is class 1, and why."""
-        why = {
-            "caller": "as asked",
-            "value": "by its value",
-            "alphabet": "by the alphabet; --positive chooses the other",
-        }[self.positive_chosen_by]
-        return f"{self.classes[1]!r} is class 1 ({why}), {self.classes[0]!r} is class 0."
+        return class_note(self.classes, self.positive_chosen_by)
 
 
-def read_table(path: Path, label: str, positive: str | None = None) -> Table:
-    """Read a CSV file with a header; every column but ``label`` is a feature.
+def class_note(classes: tuple[str, str], chosen_by: ClassOrder) -> str:
+    """One sentence that says which value is class 1, and why."""
+    why = {
+        "caller": "as asked",
+        "value": "by its value",
+        "alphabet": "by the alphabet; --positive chooses the other",
+        "model": "as the model has it; --positive chooses the other",
+    }[chosen_by]
+    return f"{classes[1]!r} is class 1 ({why}), {classes[0]!r} is class 0."
+
+
+def read_table(
+    path: Path, label: str, positive: str | None = None, features: Sequence[str] | None = None
+) -> Table:
+    """Read a CSV file with a header; every column but ``label`` is a feature, or ``features`` in their order are.
 
     UTF-8, with or without a byte order mark, any line ends. ``positive`` names class 1. Without it, class 1 is the
     value 1 where the labels are the numbers 0 and 1, else the second of the two values by the alphabet.
@@ -74,26 +91,53 @@ def read_table(path: Path, label: str, positive: str | None = None) -> Table:
     DataError
         Anything that makes the file unusable, in one sentence with the place and what to do.
     """
-    header, lines, cells = _read_cells(path)
-    _check_header(path, header, label)
-    _check_rows(path, header, lines, cells)
+    digest = hashlib.sha256()
+    header, lines, cells = _read_cells(path, digest)
+    check_header(path, header, label)
+    check_rows(path, header, lines, cells)
     columns = dict(zip(header, zip(*cells, strict=True), strict=True))
     labels = columns.pop(label)
-    y, classes, chosen_by = _classes(path, label, lines, labels, positive)
+    if features is not None:
+        columns = {name: columns[name] for name in _found(path, features, columns)}
+    y, classes, chosen_by = named_classes(path, label, lines, labels, positive)
     x = np.empty((len(cells), len(columns)))
     for index, (name, column) in enumerate(columns.items()):
-        x[:, index] = _numbers(path, name, lines, column)
+        x[:, index] = column_numbers(path, name, lines, column)
     try:
-        return Table(tuple(columns), x, y, classes, chosen_by)
+        return Table(tuple(columns), x, y, classes, chosen_by, digest.hexdigest())
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _read_cells(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
+def _found(path: Path, features: Sequence[str], columns: Container[str]) -> Sequence[str]:
+    """The features that are asked for. Raises DataError where one is no column."""
+    missing = [name for name in features if name not in columns]
+    if missing:
+        raise DataError(f"{path} has no column {listed(missing)}; give a file with every feature of the model")
+    return features
+
+
+def _read_cells(path: Path, digest: Digest) -> tuple[list[str], list[int], list[list[str]]]:
     """Header, the line number of each row, and the rows; blank lines are passed over."""
+    with opened(path, digest) as file:
+        numbered = list(numbered_rows(path, file))
+    if not numbered:
+        raise DataError(f"{path} is empty; give a CSV file with a header line and rows")
+    (_, header), rows = numbered[0], numbered[1:]
+    return header, [line for line, _ in rows], [cells for _, cells in rows]
+
+
+@contextmanager
+def opened(path: Path, digest: Digest | None = None) -> Iterator[TextIO]:
+    """A CSV file, open to be read; whatever keeps it from being read within is a DataError.
+
+    ``digest`` is given each byte as it is read: a second pass could meet another file, and a pipe has none.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            numbered = list(_numbered_rows(path, file))
+        with path.open("rb", buffering=0) as file:
+            raw = file if digest is None else DigestedFile(file, digest)
+            with io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8-sig", newline="") as text:
+                yield text
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; check the path") from error
     except IsADirectoryError as error:
@@ -102,13 +146,10 @@ def _read_cells(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
         raise DataError(f"{path} is not UTF-8 text; save it as a CSV file in UTF-8") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); mend it or choose another file") from error
-    if not numbered:
-        raise DataError(f"{path} is empty; give a CSV file with a header line and rows")
-    (_, header), rows = numbered[0], numbered[1:]
-    return header, [line for line, _ in rows], [cells for _, cells in rows]
 
 
-def _numbered_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+def numbered_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row, blank lines passed over; raises DataError where it is no CSV."""
     reader = csv.reader(file, strict=True)
     try:
         for cells in reader:
@@ -118,7 +159,8 @@ def _numbered_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, list[
         raise DataError(f"{path}: line {reader.line_num} is not CSV ({error}); mend its quotes") from error
 
 
-def _check_header(path: Path, header: list[str], label: str) -> None:
+def check_header(path: Path, header: list[str], label: str) -> None:
+    """Raises DataError where a header does not name one label and at least one feature, each once."""
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{path}: column {name!r} occurs twice; rename or remove one of them")
@@ -128,7 +170,8 @@ def _check_header(path: Path, header: list[str], label: str) -> None:
         raise DataError(f"{path} has no column beside {label!r}; add the feature columns")
 
 
-def _check_rows(path: Path, header: list[str], lines: list[int], cells: list[list[str]]) -> None:
+def check_rows(path: Path, header: list[str], lines: list[int], cells: list[list[str]]) -> None:
+    """Raises DataError where there are no rows, or one of another width than the header."""
     if not cells:
         raise DataError(f"{path} has a header but no rows; add the rows below it")
     for line, row in zip(lines, cells, strict=True):
@@ -138,8 +181,11 @@ def _check_rows(path: Path, header: list[str], lines: list[int], cells: list[lis
             )
 
 
-def _numbers(path: Path, name: str, lines: list[int], column: tuple[str, ...]) -> Floats:
-    """One feature column (n,): all at once where it is clean, else cell by cell up to the first bad one."""
+def column_numbers(path: Path, name: str, lines: list[int], column: tuple[str, ...]) -> Floats:
+    """One feature column (n,): all at once where it is clean, else cell by cell up to the first bad one.
+
+    Raises DataError with the line of a cell that is no finite number.
+    """
     encoded = [cell.encode() for cell in column]
     if all_decimal(encoded):
         values = np.array([float(cell) for cell in encoded])
@@ -157,14 +203,14 @@ def _numbers(path: Path, name: str, lines: list[int], column: tuple[str, ...]) -
     raise AssertionError(name)  # the expression over all cells and the one over each agree
 
 
-def _classes(
+def named_classes(
     path: Path, label: str, lines: list[int], labels: tuple[str, ...], positive: str | None
-) -> tuple[Labels, tuple[str, str], Literal["caller", "value", "alphabet"]]:
-    """(n,) classes, the names of class 0 and 1, and who chose them."""
+) -> tuple[Labels, tuple[str, str], ClassOrder]:
+    """(n,) classes, the names of class 0 and 1, and who chose them; raises DataError where they are not two."""
     for line, text in zip(lines, labels, strict=True):
         if not text:
             raise DataError(f"{path}: line {line} has no label in column {label!r}; add it or remove the row")
-    as_numbers = [_zero_or_one(text) for text in labels]
+    as_numbers = [zero_or_one(text) for text in labels]
     numeric = None not in as_numbers
     texts = [text for text in as_numbers if text is not None] if numeric else list(labels)
     values = sorted(set(texts))
@@ -176,7 +222,7 @@ def _classes(
             f"{path}: column {label!r} must hold two classes, not {len(values)} ({listed(values)}); {advice}"
         )
     if positive is not None and numeric:
-        positive = _zero_or_one(positive) or positive
+        positive = zero_or_one(positive) or positive
     if positive is not None and positive not in values:
         raise DataError(f"{path}: --positive {positive!r} is no value of column {label!r}; give {listed(values)}")
     class_1 = values[1] if positive is None else positive
@@ -192,7 +238,7 @@ def _classes(
     return y, (class_0, class_1), "value" if numeric else "alphabet"
 
 
-def _zero_or_one(text: str) -> str | None:
+def zero_or_one(text: str) -> str | None:
     """``0`` or ``1`` for a text that is that number in any spelling (``1.0``), else None."""
     try:
         number = parse_number(text.encode(), "label")

@@ -41,7 +41,7 @@ class EngineWatcher:
         """See :class:`bench.drift.run_length.Watcher`."""
         taken = 0
         engine = self._engine
-        probability = self._model.score(x).probability  # as the monitor scores what it has read, all at once
+        probability = self._model.score(x).uncalibrated  # as the monitor scores what it has read, all at once
         while taken < len(x):
             pane = slice(taken, taken + WINDOW_RECORDS - engine.pane_records)
             taken += engine.take(x[pane], probability[pane], stop=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.drift.populations import RowPopulation
 from core.errors import DataError
-from trainer.table import read_table
+from trainer.table import Table, read_table
 
 #: Where the file lies beside the checkout; it is not part of the project.
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "raisin.csv"
@@ -15,6 +15,12 @@ _LABEL, _SECOND_CLASS = "Class", "Besni"
 
 
 def raisin() -> RowPopulation:
+    """The rows as a population. Raises as :func:`raisin_table`."""
+    table = raisin_table()
+    return RowPopulation("Raisin", table.features, table.x, table.y.astype(bool))
+
+
+def raisin_table() -> Table:
     """The file at ``RAISIN_CSV``, else beside the checkout; its second class is Besni.
 
     Raises
@@ -25,5 +31,4 @@ def raisin() -> RowPopulation:
     path = Path(os.environ.get("RAISIN_CSV") or _BESIDE)
     if not path.is_file():
         raise DataError(f"there is no Raisin file at {path}; set RAISIN_CSV to its path")
-    table = read_table(path, _LABEL, _SECOND_CLASS)
-    return RowPopulation("Raisin", table.features, table.x, table.y.astype(bool))
+    return read_table(path, _LABEL, _SECOND_CLASS)

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Change production by compare-and-set on its epoch, and acknowledge the retrain event that led to it.
 -- KEYS: production, promotions, models, retrain
--- ARGV: expected epoch, run id, sha256 ('' : the model is stored already), model bytes, reason, group, event id ('' : none)
+-- ARGV: expected epoch, run id, sha256 ('' : the model is stored already), model bytes, reason, group, event id ('' : none),
+--       the decision as JSON ('' : none)
 -- Returns {1, previous run id or '', epoch, server time in ms} | {0, epoch now}
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
 if epoch ~= tonumber(ARGV[1]) then return {0, epoch} end
@@ -24,8 +25,12 @@ end
 if ARGV[3] ~= '' then
   redis.call('HSET', KEYS[3], ARGV[2], ARGV[4], ARGV[2] .. ':sha256', ARGV[3])
 end
-local told = redis.call('XADD', KEYS[2], '*', '_v', '1', 'run_id', ARGV[2], 'previous', previous, 'epoch', epoch + 1,
-  'reason', ARGV[5], 'ts', now)
+local promotion = {'_v', '1', 'run_id', ARGV[2], 'previous', previous, 'epoch', epoch + 1, 'reason', ARGV[5], 'ts', now}
+if ARGV[8] ~= '' then
+  promotion[#promotion + 1] = 'decision'
+  promotion[#promotion + 1] = ARGV[8]
+end
+local told = redis.call('XADD', KEYS[2], '*', unpack(promotion))
 local answer = redis.pcall('HSET', KEYS[1], 'run_id', ARGV[2], 'previous', previous, 'epoch', epoch + 1,
   'updated_ts_ms', now)
 if type(answer) == 'table' and answer.err then

@@ -20,6 +20,7 @@ def promote(
     expected_epoch: int,
     reason: str,
     event_id: bytes = b"",
+    decision: bytes = b"",
 ) -> Production:
     """Store the model, point production at it, tell the promotions stream, acknowledge the retrain event.
 
@@ -31,7 +32,7 @@ def promote(
     reply = _script.run(
         connection,
         (keys.production, keys.promotions, keys.models, keys.retrain),
-        (expected_epoch, run_id, model.sha256, model.encoded, reason, TRAINERS, event_id),
+        (expected_epoch, run_id, model.sha256, model.encoded, reason, TRAINERS, event_id, decision),
     )
     if not reply[0]:
         raise Superseded(f"production is at epoch {reply[1]}, not {expected_epoch}; look again and decide anew")

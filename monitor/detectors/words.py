@@ -17,22 +17,26 @@ def sentence(
     transform: Transform,
     features: Sequence[str],
     blame: Sequence[int],
+    *,
+    calibrated: bool = False,
 ) -> str:
     """What happened, how large it is, and for how long.
 
-    ``features`` are the names of all d, ``blame`` their ranked numbers.
+    ``features`` are the names of all d, ``blame`` their ranked numbers. Of a model that is ``calibrated`` the
+    sentence says that its probabilities are those before calibration: predictions have others.
     """
     detector, since = alarm.detector, _since(alarm, evidence)
     names = [features[number] for number in transform.index]
+    predicted = "predicted probability before calibration" if calibrated else "predicted probability"
     if detector == prediction.NAME:
         usual = transform.probability_mean
-        said = f"The mean predicted probability is {evidence.probability:.2f} instead of {usual:.2f} {since}"
+        said = f"The mean {predicted} is {evidence.probability:.2f} instead of {usual:.2f} {since}"
     elif detector == spread.NAME:
         where = "farther from" if alarm.upwards else "nearer to"
         said = f"Records lie {where} the centre of the training rows than those did, {since}"
     elif detector == distribution.NAME:
         what = {
-            distribution.PROBABILITY: "The predicted probability",
+            distribution.PROBABILITY: f"The {predicted}",
             distribution.RADIUS: "The distance of records from the centre of the training rows",
         }.get(alarm.channel) or names[alarm.column]
         said = f"{what} is distributed otherwise than in training over {_last(alarm.records)}"

@@ -83,7 +83,7 @@ def labels(
     _report(counts, "labels", as_json)
 
 
-class _Shown(msgspec.Struct, frozen=True):
+class _Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A prediction as ``--json`` prints it."""
 
     id: str
@@ -91,6 +91,7 @@ class _Shown(msgspec.Struct, frozen=True):
     row: int
     pred: int
     p_class1: float
+    p_raw: float | msgspec.UnsetType  #: only of a calibrated model
     logit: float
     bias: float
     contrib: dict[str, float]
@@ -159,17 +160,19 @@ def _named(prediction: Prediction, features: tuple[str, ...] | None) -> dict[str
 
 
 def _json_line(prediction: Prediction, contributions: dict[str, float]) -> str:
+    raw = prediction.raw_probability
     shown = _Shown(
-        _id(prediction),
-        prediction.record.decode(),
-        prediction.row,
-        prediction.predicted,
-        prediction.probability,
-        prediction.logit,
-        prediction.bias,
-        contributions,
-        prediction.model,
-        prediction.ts_ms,
+        id=_id(prediction),
+        record=prediction.record.decode(),
+        row=prediction.row,
+        pred=prediction.predicted,
+        p_class1=prediction.probability,
+        p_raw=msgspec.UNSET if raw is None else raw,
+        logit=prediction.logit,
+        bias=prediction.bias,
+        contrib=contributions,
+        model=prediction.model,
+        ts=prediction.ts_ms,
     )
     return msgspec.json.encode(shown).decode()
 

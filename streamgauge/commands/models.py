@@ -1,28 +1,47 @@
-"""Commands about models: fit, runs, promote, rollback, retrain."""
+"""Commands about models: fit, promote, rollback, retrain."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table as Grid
 
-from core.miniflow import RunSummary
-from core.registry import Production
-from core.settings import Settings, load_settings
+from core.errors import DataError
 from streamgauge.drift.expectation import brief_expectation
-from streamgauge.drift.reference import training_rows
-from streamgauge.options import AsJson, CsvFile, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
-from streamgauge.workspace import find_running
+from streamgauge.drift.reference import TrainingRows, rows_sampled, rows_trained_on
+from streamgauge.fit_output import print_report
+from streamgauge.options import (
+    AsJson,
+    CostFn,
+    CostFp,
+    CsvFile,
+    MiniFlowDirectory,
+    MinPrecision,
+    MinRecall,
+    Pipeline,
+    RedisUrl,
+    SplitOption,
+    ThresholdBy,
+    registry_settings,
+    server_settings,
+    split_kind,
+)
 from trainer import commands
+from trainer.block_entry import fit_table_in_blocks
 from trainer.fit import FittedModel
 from trainer.table import Table
 
 NewSchema = Annotated[
-    bool, typer.Option("--new-schema", help="Accept a model with other features than production.")
+    bool,
+    typer.Option(
+        "--new-schema",
+        help="Accept a model with other features than production, or in the place of one that this version cannot "
+        "read.",
+    ),
 ]
 
 
@@ -32,11 +51,28 @@ def fit(
     positive: Annotated[
         str | None, typer.Option(help="Value that is class 1 (default: the second by alphabet).")
     ] = None,
-    solver: Annotated[str | None, typer.Option(help="newton or gradient_descent.")] = None,
+    solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(help="auto, none, platt, temperature or isotonic (default: as production, else auto)."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Predict class 1 from this probability on (default: as production, else .5)."),
+    ] = None,
+    threshold_by: ThresholdBy = None,
+    cost_fn: CostFn = None,
+    cost_fp: CostFp = None,
+    min_recall: MinRecall = None,
+    min_precision: MinPrecision = None,
     new_schema: NewSchema = False,
     unordered: Annotated[
         bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
+    ] = False,
+    split: SplitOption = "stratified",
+    blocks: Annotated[
+        bool, typer.Option("--blocks", help="More rows than memory holds: read the file anew for every pass.")
     ] = False,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
@@ -47,67 +83,71 @@ def fit(
 
     Example: streamgauge fit raisin.csv --label Class --positive Besni
     """
-    settings = _settings(redis_url, pipeline, miniflow, solver=solver, seed=seed)
+    settings = registry_settings(
+        redis_url,
+        pipeline,
+        miniflow,
+        solver=solver,
+        seed=seed,
+        calibrate=calibrate,
+        threshold=threshold,
+        threshold_by=threshold_by,
+        cost_fn=cost_fn,
+        cost_fp=cost_fp,
+        min_recall=min_recall,
+        min_precision=min_precision,
+    )
+    ordered, kind = not unordered, split_kind(split)
     said: list[str] = []
 
-    def expect(table: Table, fitted: FittedModel) -> None:
-        rows = training_rows(table, settings.seed, ordered=not unordered)
-        said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
+    def expect(fitted: FittedModel, rows: TrainingRows) -> None:
+        if not as_json:
+            said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
 
-    report = commands.fit_table(
-        csv,
-        label,
-        positive,
-        settings,
-        new_schema=new_schema,
-        ordered=not unordered,
-        on_fitted=None if as_json else expect,
-    )
+    def expect_of(table: Table, fitted: FittedModel) -> None:
+        expect(fitted, rows_trained_on(table, fitted.holdout_rows, ordered=ordered))
+
+    def expect_of_sample(fitted: FittedModel) -> None:
+        if fitted.sample is not None:
+            expect(fitted, rows_sampled(fitted.sample, ordered=ordered))
+
+    if blocks:
+        report = fit_table_in_blocks(
+            *(csv, label, positive, settings),
+            new_schema=new_schema,
+            ordered=ordered,
+            split=kind,
+            on_fitted=expect_of_sample,
+        )
+    else:
+        with _memory_for(csv):
+            report = commands.fit_table(
+                *(csv, label, positive, settings),
+                new_schema=new_schema,
+                ordered=ordered,
+                split=kind,
+                on_fitted=expect_of,
+            )
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(report.class_note, markup=False)
-    grid = Grid("rows", "log-loss", "accuracy", "AUC", title=f"run {report.run_id}", title_justify="left")
-    for name, figures in (("train", report.train), ("validation", report.validation)):
-        grid.add_row(
-            f"{name} {figures.rows}", f"{figures.log_loss:.4f}", f"{figures.accuracy:.4f}", f"{figures.auc:.4f}"
-        )
-    console.print(grid)
-    for sentence in said:
-        console.print(sentence, markup=False)
-    for warning in report.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
-    console.print(f"{'promoted' if report.promoted else 'not promoted'}: {report.verdict}", markup=False)
+    print_report(report, said)
 
 
-def runs(
-    redis_url: RedisUrl = None,
-    pipeline: Pipeline = None,
-    miniflow: MiniFlowDirectory = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the training runs, the newest first.
-
-    Example: streamgauge runs --json
-    """
-    listing = commands.list_runs(_settings(redis_url, pipeline, miniflow))
-    listed = [_shown(run, listing.production) for run in listing.runs]
-    if as_json:
-        typer.echo(msgspec.json.encode(listed).decode())
-        return
-    grid = Grid("run", "", "UTC", "reason", "outcome", "log-loss", "accuracy", box=None, pad_edge=False)
-    for column in grid.columns:
-        column.no_wrap = True
-    for run in listed:
-        started = datetime.fromtimestamp(run.started_ts_ms / 1000, tz=UTC).strftime("%m-%d %H:%M")
-        figures = (_figure(run.metrics.get(name)) for name in ("validation_loss", "validation_accuracy"))
-        grid.add_row(run.run_id, run.role, started, run.reason, run.outcome or "unfinished", *figures)
-    Console().print(grid if listed else "no runs yet; train one with streamgauge fit")
+@contextmanager
+def _memory_for(csv: Path) -> Iterator[None]:
+    """Where there is too little memory, say which option needs less."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DataError(
+            f"{csv} needs more memory than there is; say --blocks, which reads it anew for every pass and keeps a "
+            "sample of its rows"
+        ) from error
 
 
 def promote(
-    run: Annotated[str, typer.Argument(help="Run id, as streamgauge runs lists it.")],
+    run: Annotated[str, typer.Argument(help="Run id or its beginning, as streamgauge runs lists it.")],
     new_schema: NewSchema = False,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
@@ -117,7 +157,7 @@ def promote(
 
     Example: streamgauge promote 0123456789ab
     """
-    production = commands.promote_run(run, _settings(redis_url, pipeline, miniflow), new_schema=new_schema)
+    production = commands.promote_run(run, registry_settings(redis_url, pipeline, miniflow), new_schema=new_schema)
     typer.echo(f"run {production.run_id} is in production, epoch {production.epoch}")
 
 
@@ -126,7 +166,7 @@ def rollback(redis_url: RedisUrl = None, pipeline: Pipeline = None, miniflow: Mi
 
     Example: streamgauge rollback
     """
-    production = commands.rollback(_settings(redis_url, pipeline, miniflow))
+    production = commands.rollback(registry_settings(redis_url, pipeline, miniflow))
     typer.echo(f"run {production.run_id} is in production again, epoch {production.epoch}")
 
 
@@ -137,38 +177,3 @@ def retrain(redis_url: RedisUrl = None, pipeline: Pipeline = None) -> None:
     """
     event = commands.request_retrain(server_settings(redis_url, pipeline))
     typer.echo(f"retrain event {event} is written; streamgauge runs shows what comes of it")
-
-
-def _settings(redis_url: str | None, pipeline: str | None, miniflow: str | None, **options: object) -> Settings:
-    """Settings with the server that ``up`` runs where none is set; without any, the MiniFlow directory alone."""
-    settings = load_settings({"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, **options})
-    running = find_running()
-    if settings.redis_url is None and running is not None and running.pipeline == settings.pipeline:
-        return msgspec.structs.replace(settings, redis_url=running.redis_url)
-    return settings
-
-
-class _ShownRun(msgspec.Struct, frozen=True):
-    """A run as ``--json`` prints it."""
-
-    run_id: str
-    started_ts_ms: int
-    reason: str
-    outcome: str | None
-    detail: str
-    role: str  #: production, previous or empty
-    metrics: dict[str, float | None]
-
-
-def _shown(run: RunSummary, production: Production | None) -> _ShownRun:
-    role = ""
-    if production is not None:
-        role = {production.run_id: "production", production.previous: "previous"}.get(run.run_id, "")
-    meta = run.meta
-    return _ShownRun(
-        meta.run_id, meta.started_ts_ms, meta.reason, meta.outcome, meta.detail, role, dict(run.metrics)
-    )
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from core.connection import Connection, without_password
+from core.errors import SettingsError
 from core.settings import load_settings
 from streamgauge.demo.story import Demo, DemoOptions
 from streamgauge.embedded_server import EmbeddedServer
@@ -59,6 +60,10 @@ def up(
     settings = load_settings(
         {"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, "http_port": http_port}
     )
+    if settings.shadow is not None:
+        raise SettingsError(
+            "shadow is set for all scorers, so none would be production's; unset it and use streamgauge shadow"
+        )
     with locked("up"), ExitStack() as stack:
         server = None
         if settings.redis_url is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.entry import Entry, entries_of, field_map, parse_entry_id
-from core.errors import ModelFileError, RecordError, RegistryError
+from core.errors import ModelFileError, RecordError, RegistryError, UnknownModelFormat
 from core.fields import decode_fields
 from core.keys import PartitionKeys, PipelineKeys
 from core.last_id import last_id
@@ -41,6 +41,11 @@ def check_model(connection: Connection, keys: PipelineKeys) -> Iterator[Finding]
         return
     try:
         schema = registry.model(production.run_id).model.schema
+    except UnknownModelFormat as error:
+        finding, _, advice = str(error).partition("; ")
+        what = f"run {production.run_id} is in production, and its {finding}"
+        yield Finding("wrong", "model", what, f"{advice}, or streamgauge rollback")
+        return
     except (RegistryError, ModelFileError) as error:
         yield Finding(
             "wrong",

@@ -143,7 +143,7 @@ def _shifted(file: ModelFile, records: Records, shift: Floats, start: int) -> Re
     if start >= len(records.x):
         return records
     x, probability = records.x.copy(), records.probability.copy()
-    before = file.model.score(x[start:]).probability
+    before = file.model.score(x[start:]).uncalibrated
     x[start:] += shift * file.profile.standard_deviation
-    probability[start:] += file.model.score(x[start:]).probability - before
+    probability[start:] += file.model.score(x[start:]).uncalibrated - before
     return Records(x, np.clip(probability, 0.0, 1.0))

@@ -43,6 +43,7 @@ class FileWindow(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     threshold: float
     p_mean: float
+    p_raw_mean: float | None
     z: dict[str, float]
     blame: list[str]
     constant_changed: dict[str, int]
@@ -83,6 +84,7 @@ def file_window(drift: DriftWindow) -> FileWindow:
         score=drift.score,
         threshold=drift.threshold,
         p_mean=drift.p_mean,
+        p_raw_mean=drift.p_raw_mean,
         z=drift.z,
         blame=drift.blame,
         constant_changed=drift.constant_changed,

@@ -7,8 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from core.calibration import CalibrationRequest
 from core.concept_reference import fit_concept_reference
 from core.drift.reference_rows import ReferenceRows
 from core.entry import parse_entry_id
@@ -23,11 +25,14 @@ from core.schema import Schema
 from core.settings import Settings
 from producer.sources import check_columns
 from streamgauge.drift.source import open_rows
+from trainer.decision import DEFAULT_CALIBRATE, Choices
 from trainer.drift_reference import drift_reference, rows_before, watched_before
-from trainer.fit import MAX_MAGNITUDE, fit
+from trainer.fit import fit
+from trainer.kept_rows import KeptRows
+from trainer.registries import Registries
 from trainer.solvers.choice import chosen_solver
 from trainer.split import Rows, stratified_split
-from trainer.table import Table, read_table
+from trainer.table import MAX_MAGNITUDE, Table, read_table
 
 #: With fewer rows nothing can be said of any drift.
 LEAST_ROWS = 20
@@ -46,7 +51,7 @@ class TrainingRows:
     def of(self, file: ModelFile) -> ReferenceRows:
         """As the calibration of ``file``, which was fitted to them, saw them."""
         transform = file.drift.transform
-        probability = file.model.score(self.x).probability
+        probability = file.model.score(self.x).uncalibrated
         if self.before is None or not transform.autocorrelation.any():
             return ReferenceRows(self.x, probability, transform.index)
         before = watched_before(file.model, transform.index, self.before)
@@ -72,22 +77,24 @@ class FittedReference(Reference):
 
 
 def logged_reference(settings: Settings, run_id: str | None) -> Reference:
-    """The model of a logged run, of production where ``run_id`` is None, in the MiniFlow directory.
+    """The model of the logged run that ``run_id`` names, in the MiniFlow directory; None: of production.
 
     Raises
     ------
     NoProductionModel, UnknownRun, ModelFileError
         There is none, or it is not whole.
     """
-    what = "run"
+    what, files = "run", FileRegistry(settings.miniflow_path, settings.pipeline)
+    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
     if run_id is None:
-        production = FileRegistry(settings.miniflow_path, settings.pipeline).production()
+        production = files.production()
         if production is None:
             raise NoProductionModel(
                 f"nothing is in production in {settings.miniflow}; give --reference CSV, or run `streamgauge fit`"
             )
         run_id, what = production.run_id, "production, run"
-    miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
+    else:
+        run_id = Registries(files, files, miniflow).named(run_id)
     file = miniflow.model(run_id)
     words = f"{what} {run_id}, {file.drift.rows:,} training rows"
     return Reference(run_id, words, file, label=_label_of(miniflow, run_id))
@@ -123,18 +130,35 @@ def fitted_reference(
         return _unlabelled(csv, settings.seed, ordered=ordered)
     _check_columns(csv)
     table = read_table(csv, label, positive)
-    fitted = fit(table, seed=settings.seed, solver=chosen_solver(settings), ordered=ordered)
+    # the mean probability that is shown is a calibrated one; no threshold is used, so none has to be found
+    choices = Choices(_calibration_asked(settings))
+    fitted = fit(table, seed=settings.seed, solver=chosen_solver(settings), ordered=ordered, choices=choices)
     rows = training_rows(table, settings.seed, ordered=ordered)
     words = f"{len(rows.x):,} of the {len(table.y):,} rows of {csv}, as streamgauge fit trains on them"
     return FittedReference(str(csv), words, fitted.file, label=label, rows=rows)
 
 
+def _calibration_asked(settings: Settings) -> CalibrationRequest:
+    asked = settings.calibrate
+    return DEFAULT_CALIBRATE if asked is None else msgspec.convert(asked, CalibrationRequest)
+
+
 def training_rows(table: Table, seed: int, *, ordered: bool) -> TrainingRows:
     """The rows of a table that :func:`trainer.fit.fit` trains on."""
-    train = stratified_split(table.y, seed).train
+    return rows_trained_on(table, stratified_split(table.y, seed).holdout, ordered=ordered)
+
+
+def rows_trained_on(table: Table, holdout_rows: Rows, *, ordered: bool) -> TrainingRows:
+    """All rows of a table but ``holdout_rows`` (m,)."""
+    train = np.delete(np.arange(len(table.y)), holdout_rows)
     if not ordered:
         return TrainingRows(table.x[train], None, None)
     return TrainingRows(table.x[train], train, rows_before(table.x, train))
+
+
+def rows_sampled(sample: KeptRows, *, ordered: bool) -> TrainingRows:
+    """The rows that stand for all those of a file that was trained on in blocks."""
+    return TrainingRows(sample.x, sample.numbers, sample.before) if ordered else TrainingRows(sample.x, None, None)
 
 
 def _check_columns(csv: Path) -> None:

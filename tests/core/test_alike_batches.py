@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.calibration import Calibration
 from core.connection import Connection
 from core.entry import Entry, entries_of
 from core.keys import PipelineKeys
@@ -162,10 +163,11 @@ def scored(model: LogisticModel, rows: int, entries: int) -> ScoredBatch:
 
 @pytest.mark.parametrize("rows", [-1, 0, 1, 5, 40])
 @pytest.mark.parametrize("width", [1, 7])
+@pytest.mark.parametrize("calibration", [None, Calibration("platt", np.array([0.1, -0.3]))])
 def test_predictions_that_are_sent_together_are_written_as_one_by_one(
-    server: Connection, keys: PipelineKeys, rows: int, width: int
+    server: Connection, keys: PipelineKeys, rows: int, width: int, calibration: Calibration | None
 ) -> None:
-    model = make_model(width)
+    model = replace(make_model(width), calibration=calibration, threshold=0.4)
     batch = scored(model, rows, 30)
     encoder = PredictionEncoder(model.schema.features, model.intercept, "run", 4)
     together = encoder.encode_alike(batch)

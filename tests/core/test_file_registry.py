@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.errors import RegistryError, Superseded, UnknownRun
+from core.errors import RegistryError, Superseded, UnknownRun, UsageError
+from core.file_lock import locked
 from core.file_registry import FileRegistry
 from core.miniflow import MODEL_ARTIFACT, MiniFlow
 from core.model import LogisticModel
@@ -26,6 +27,7 @@ def a_model(intercept: float = 0.0) -> ModelFile:
 
 
 MODEL = a_model()
+LOCK = "registry.lock"
 
 
 @pytest.fixture
@@ -65,6 +67,13 @@ def test_a_promotion_on_an_old_look_changes_nothing(registry: FileRegistry) -> N
     with pytest.raises(Superseded, match="epoch 1, not 0"):
         registry.promote(second, MODEL, 0, "late")
     assert registry.production() == made
+
+
+def test_the_history_carries_the_decision(registry: FileRegistry) -> None:
+    registry.promote(logged_run(registry), MODEL, 0, "by hand")
+    registry.promote(logged_run(registry), MODEL, 1, "better", b'{"promote":true}')
+    lines = (registry.root / "promotions.jsonl").read_bytes().splitlines()
+    assert [msgspec.json.decode(line)["decision"] for line in lines] == [None, {"promote": True}]
 
 
 def test_of_many_promotions_at_once_one_wins(registry: FileRegistry) -> None:
@@ -167,3 +176,64 @@ def test_every_promotion_leaves_its_reason(registry: FileRegistry) -> None:
 def test_the_models_of_runs_are_found(registry: FileRegistry) -> None:
     run_id = logged_run(registry)
     assert registry.model(run_id).sha256 == MODEL.sha256
+
+
+def test_the_history_is_of_what_happened(registry: FileRegistry) -> None:
+    assert registry.history(3) == []
+    first, second = logged_run(registry), logged_run(registry)
+    registry.promote(first, MODEL, 0, "first")
+    FileRegistry(registry.root, "other").mirror(Production("0123456789ab", None, 1, 10))
+    notes = registry.root / "promotions.jsonl"
+    with notes.open("ab") as file:  # a kill between note and pointer, and one in the middle of a note
+        file.write(notes.read_bytes().replace(b'"epoch":1', b'"epoch":2').replace(b"first", b"never") + b'{"exp')
+    registry.promote(second, MODEL, 1, "second")
+    assert [(note.epoch, note.run_id, note.reason) for note in registry.history(5)] == [
+        (2, second, "second"),
+        (1, first, "first"),
+    ]
+    assert [note.reason for note in registry.history(1)] == ["second"]
+    with notes.open("ab") as file:
+        file.write(notes.read_bytes().splitlines(keepends=True)[-1].replace(b'"epoch":2', b'"epoch":3'))
+    assert [note.epoch for note in registry.history(5)] == [2, 1]
+
+
+def test_a_copy_reads_under_the_lock_so_that_the_last_to_write_has_read_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, copies = FileRegistry(tmp_path / "authority", "raisin"), FileRegistry(tmp_path / "copies", "raisin")
+    made = authority.promote(logged_run(authority), MODEL, 0, "first")
+    read, waits = FileRegistry.production, []
+
+    def production(registry: FileRegistry) -> Production | None:
+        if registry == authority:
+            with (
+                pytest.raises(UsageError, match="another process has held"),
+                locked(copies.root / LOCK, wait_s=0.0),
+            ):
+                pytest.fail("another could copy between the reading and the writing")
+            waits.append(registry)
+        return read(registry)
+
+    monkeypatch.setattr(FileRegistry, "production", production)
+    copies.follow(authority)
+    assert waits == [authority]
+    assert copies.production() == made
+
+
+def test_nothing_is_copied_of_an_empty_registry(registry: FileRegistry, tmp_path: Path) -> None:
+    registry.mirror(Production("0123456789ab", None, 4, 10))
+    registry.follow(FileRegistry(tmp_path / "empty", "raisin"))
+    assert registry.production() == Production("0123456789ab", None, 4, 10)
+
+
+def test_a_pointer_that_stands_keeps_its_note(registry: FileRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk refuses to flush the directory, when the new file is in its place already."""
+    run_id = logged_run(registry)
+
+    def refuse(_directory: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("core.atomic_file._flush_directory", refuse)
+    with pytest.raises(UsageError, match="Input/output error"):
+        registry.promote(run_id, MODEL, 0, "first")
+    assert [note.run_id for note in registry.history(1)] == [run_id]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.errors import ModelFileError, SettingsError, UnknownRun, UsageError
+from core.data_fingerprint import DataFingerprint
+from core.errors import ModelFileError, RegistryError, SettingsError, UnknownRun, UsageError
 from core.miniflow import MODEL_ARTIFACT, MiniFlow, Run, RunMeta
 from core.model import LogisticModel
 from core.model_file import ModelFile
@@ -43,7 +45,7 @@ def test_a_run_lies_where_the_design_says(miniflow: MiniFlow, model_file: ModelF
     run.finish("promoted", "First model.")
     directory = miniflow.root / "experiments" / "raisin" / "runs" / run.run_id
     files = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
-    assert files == {"meta.json", "params.json", "metrics.jsonl", "artifacts/model/model.npz"}
+    assert files == {".lock", "meta.json", "params.json", "metrics.jsonl", "artifacts/model/model.npz"}
     assert len(run.run_id) == 12
     assert int(run.run_id, 16) >= 0
 
@@ -124,7 +126,7 @@ def test_a_kill_between_write_and_rename_leaves_the_old_meta(
     with pytest.raises(KeyboardInterrupt):
         run.finish("promoted")
     assert run.meta.outcome is None
-    assert [path.name for path in run.directory.iterdir()] == ["meta.json"]
+    assert {path.name for path in run.directory.iterdir()} == {".lock", "meta.json"}
 
 
 def _killed(_source: Path, _target: Path) -> Path:
@@ -194,3 +196,71 @@ def test_meta_survives_fields_of_a_later_version(miniflow: MiniFlow) -> None:
     document = msgspec.json.decode((run.directory / "meta.json").read_bytes())
     (run.directory / "meta.json").write_bytes(msgspec.json.encode(document | {"new": 1}))
     assert isinstance(Run(run.directory).meta, RunMeta)
+
+
+def test_a_copy_of_a_run_under_another_id_is_no_run(miniflow: MiniFlow) -> None:
+    run = miniflow.start_run("manual")
+    copy = run.directory.with_name("0123456789ab")
+    copy.mkdir()
+    (copy / "meta.json").write_bytes((run.directory / "meta.json").read_bytes())
+    assert [each.run_id for each in miniflow.runs()] == [run.run_id]
+    with pytest.raises(UnknownRun, match=f"the files of run 0123456789ab are of run {run.run_id}"):
+        miniflow.run("0123456789ab")
+
+
+def test_a_run_is_listed_as_far_as_it_can_be_read(miniflow: MiniFlow) -> None:
+    run = miniflow.start_run("manual")
+    run.log_params({"seed": 1})
+    (run.directory / "metrics.jsonl").mkdir()  # in place of a file that cannot be read
+    with pytest.raises(UnknownRun, match=r"metrics of run .* cannot be read"):
+        list(run.metrics())
+    assert [(each.run_id, each.params, each.metrics) for each in miniflow.runs()] == [
+        (run.run_id, {"seed": 1}, {})
+    ]
+    (run.directory / "params.json").write_bytes(b"{")
+    assert miniflow.runs()[0].params == {}
+
+
+def test_a_run_that_goes_while_it_is_listed_is_passed_over(
+    miniflow: MiniFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = miniflow.start_run("kept"), miniflow.start_run("gone")
+    listed = MiniFlow._run_ids
+
+    def removed_behind(self: MiniFlow) -> list[str]:
+        run_ids = listed(self)
+        shutil.rmtree(gone.directory)
+        return run_ids
+
+    monkeypatch.setattr(MiniFlow, "_run_ids", removed_behind)
+    assert [each.run_id for each in miniflow.runs()] == [kept.run_id]
+
+
+def test_a_directory_that_cannot_be_listed_is_one_sentence(
+    miniflow: MiniFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miniflow.start_run("manual")
+
+    def refused(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(RegistryError, match=r"cannot be read \(Permission denied\); mend its rights"):
+        miniflow.runs()
+
+
+def test_what_a_run_trained_on_is_noted_beside_its_artifacts(miniflow: MiniFlow) -> None:
+    run = miniflow.start_run("manual")
+    run.write_artifact("note.txt", b"x")
+    run.record_data(DataFingerprint(3, "a" * 64))
+    again = miniflow.run(run.run_id).meta
+    assert (again.data, list(again.artifacts)) == (DataFingerprint(3, "a" * 64), ["note.txt"])
+
+
+def test_a_run_of_an_earlier_version_reads_as_one_without_environment(miniflow: MiniFlow) -> None:
+    run = miniflow.start_run("manual")
+    document = msgspec.json.decode((run.directory / "meta.json").read_bytes())
+    (run.directory / "meta.json").write_bytes(
+        msgspec.json.encode({name: document[name] for name in document if name not in {"environment", "data"}})
+    )
+    assert (run.meta.environment, run.meta.data, run.meta.reason) == (None, None, "manual")

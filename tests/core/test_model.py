@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from core.calibration import Calibration
 from core.errors import SchemaError
 from core.model import Floats, LogisticModel, sigmoid
 from core.schema import Schema
 
+CALIBRATIONS = [
+    Calibration("platt", np.array([0.7, -0.4])),
+    Calibration("isotonic", np.array([[-400.0, 0.0, 900.0], [0.1, 0.4, 0.8]])),
+]
 _ANY = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
 
 
@@ -67,11 +73,12 @@ def test_bias_and_contributions_sum_to_the_logit(d: int) -> None:
 
 @given(arrays(np.float64, (4, 3), elements=_ANY))
 def test_no_input_raises_or_warns(x: Floats) -> None:
-    scores = random_model(3).score(x)
-    finite = np.isfinite(scores.logit)
-    assert np.isfinite(scores.contributions[finite]).all()
-    assert ((scores.probability[finite] >= 0) & (scores.probability[finite] <= 1)).all()
-    assert (scores.predicted == (scores.probability >= 0.5)).all()
+    for calibration in (None, *CALIBRATIONS):
+        scores = replace(random_model(3), calibration=calibration).score(x)
+        finite = np.isfinite(scores.logit)
+        assert np.isfinite(scores.contributions[finite]).all()
+        assert ((scores.probability[finite] >= 0) & (scores.probability[finite] <= 1)).all()
+        assert (scores.predicted == (scores.probability >= 0.5)).all()
 
 
 @given(arrays(np.float64, 5, elements=_ANY))
@@ -109,6 +116,40 @@ def test_a_feature_without_variance_enters_as_its_distance() -> None:
     scores = model.score(np.array([[5.0, 9.0], [6.0, 7.0]]))
     assert scores.contributions.tolist() == [[0.0, 3.0], [2.0, 0.0]]
     assert scores.logit.tolist() == [4.0, 3.0]
+
+
+@pytest.mark.parametrize("calibration", CALIBRATIONS, ids=lambda each: each.kind)
+def test_calibration_maps_the_logit_and_leaves_it_and_its_parts(calibration: Calibration) -> None:
+    model = random_model(5)
+    calibrated = replace(model, calibration=calibration, threshold=0.3)
+    x = np.random.default_rng(3).normal(size=(40, 5)) * 1e3
+    raw, scores = model.score(x), calibrated.score(x)
+    assert raw.raw_probability is None
+    assert scores.raw_probability is not None
+    for same, other in ((raw.logit, scores.logit), (raw.contributions, scores.contributions)):
+        assert _bits(same) == _bits(other)
+    assert _bits(scores.raw_probability) == _bits(raw.probability) == _bits(scores.uncalibrated)
+    assert _bits(scores.probability) == _bits(calibration.apply(raw.logit))
+    assert (scores.predicted == (scores.probability >= 0.3)).all()
+    for row in range(40):  # alone as together
+        assert _bits(calibrated.score(x[row : row + 1]).probability) == _bits(scores.probability[row : row + 1])
+
+
+def test_some_rows_keep_all_that_is_said_of_them() -> None:
+    x = np.random.default_rng(4).normal(size=(9, 3)) * 1e3
+    kept = np.arange(9) % 3 == 1
+    for model in (random_model(3), replace(random_model(3), calibration=CALIBRATIONS[0], threshold=0.2)):
+        some, alone = model.score(x).rows(kept), model.score(x[kept])
+        assert (some.threshold, some.predicted.tolist()) == (alone.threshold, alone.predicted.tolist())
+        for name in ("logit", "probability", "contributions", "uncalibrated"):
+            assert _bits(getattr(some, name)) == _bits(getattr(alone, name))
+        assert (some.raw_probability is None) == (model.calibration is None)
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.01, np.nan])
+def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+    with pytest.raises(SchemaError, match="threshold"):
+        replace(random_model(2), threshold=threshold)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.calibration import Calibration
 from core.entry import Entry
 from core.model import Floats, LogisticModel
 from core.prediction import Prediction, PredictionBlock, decode_prediction
@@ -132,6 +134,50 @@ def test_a_block_prediction_has_the_fields_of_the_wire_format() -> None:
     assert len(answer) == 9
     assert answer.contributions.shape == (9, 4)
     assert answer.predicted.tolist() == [int(p >= 0.5) for p in answer.probability.tolist()]
+
+
+CALIBRATED = replace(MODEL, calibration=Calibration("platt", np.array([0.4, -0.2])), threshold=0.6)
+
+
+def test_calibrated_answers_say_both_probabilities_in_either_form() -> None:
+    entries = answers(*(plain(row) for row in X), model=CALIBRATED)
+    assert entries[0].fields[::2] == [
+        b"_v", b"id", b"record", b"row", b"pred", b"p_class1", b"p_raw", b"logit", b"bias", b"contrib", b"model",
+        b"ts",
+    ]  # fmt: skip
+    (entry,) = answers(encode_block(X, SCHEMA), model=CALIBRATED)
+    assert entry.fields[::2] == [
+        b"_v", b"_n", b"record", b"_pred", b"_p", b"_p_raw", b"_logit", b"_contrib", b"bias", b"model", b"ts",
+    ]  # fmt: skip
+    block = decode_prediction(entry)
+    assert isinstance(block, PredictionBlock)
+    scores = CALIBRATED.score(X)
+    assert block.raw_probability is not None
+    assert block.raw_probability.tobytes() == scores.uncalibrated.tobytes()
+    assert block.probability.tobytes() == scores.probability.tobytes()
+    assert (
+        block.predicted.tolist() == scores.predicted.tolist() == (scores.probability >= 0.6).astype(int).tolist()
+    )
+    for row, (own, many) in enumerate(zip(entries, block.predictions(), strict=True)):
+        one = decode_prediction(own)
+        assert isinstance(one, Prediction)
+        assert one.raw_probability == many.raw_probability == scores.uncalibrated[row]
+        assert (one.probability, one.predicted) == (many.probability, many.predicted)
+
+
+def test_answers_without_calibration_say_one_probability() -> None:
+    assert _plain_answers(X[:1])[0].raw_probability is None
+    block = _block_answer(encode_block(X, SCHEMA))
+    assert block.raw_probability is None
+    assert next(block.predictions()).raw_probability is None
+
+
+def test_a_block_with_too_few_raw_probabilities_is_no_prediction() -> None:
+    (entry,) = answers(encode_block(X, SCHEMA), model=CALIBRATED)
+    place = entry.fields.index(b"_p_raw") + 1
+    entry.fields[place] = entry.fields[place][:-8]
+    with pytest.raises(ValueError, match="different lengths"):
+        decode_prediction(entry)
 
 
 def test_row_numbers_stand_there_only_when_some_rows_were_rejected() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.connection import Connection
+from core.entry import entries_of, field_map
 from core.errors import ModelFileError, RegistryError, Superseded, UnknownRun
 from core.keys import TRAINERS, PipelineKeys
 from core.model import LogisticModel
@@ -73,6 +74,18 @@ def test_history_is_newest_first_and_bounded(registry: RedisRegistry) -> None:
     assert (newest.run_id, newest.previous, newest.epoch, newest.reason) == ("run-2", "run-1", 3, "reason 2")
     assert before.run_id == "run-1"
     assert newest.entry_id > before.entry_id
+
+
+def test_a_promotion_carries_the_decision_that_led_to_it(
+    registry: RedisRegistry, connection: Connection, keys: PipelineKeys
+) -> None:
+    registry.promote("run-1", a_model(1), 0, "by hand")
+    registry.promote("run-2", a_model(2), 1, "better", b'{"promote":true}')
+    newest, before = registry.history(2)
+    assert (newest.decision, before.decision) == (b'{"promote":true}', b"")
+    by_hand, decided = entries_of(connection.call("XRANGE", keys.promotions, "-", "+"))
+    assert b"decision" not in field_map(by_hand.fields)
+    assert field_map(decided.fields)[b"decision"] == b'{"promote":true}'
 
 
 def test_an_altered_model_is_refused(registry: RedisRegistry, connection: Connection, keys: PipelineKeys) -> None:

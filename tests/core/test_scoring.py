@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from core.calibration import Calibration
 from core.entry import Entry
-from core.model import Floats, LogisticModel
+from core.model import Floats, LogisticModel, sigmoid
 from core.record_decoder import RecordDecoder
 from core.record_encoder import encode_block, encode_plain
 from core.schema import Schema
@@ -92,6 +94,16 @@ def test_rows_that_overflow_are_rejected_and_the_rest_answered() -> None:
     assert rows.block_rows.rows.tolist() == [1, 3]
     assert rows.block_rows.x.tobytes() == x[[1, 3]].tobytes()
     assert "row 1" in rows.detail
+
+
+def test_rows_beside_an_overflow_keep_their_calibrated_answer() -> None:
+    calibration = Calibration("platt", np.array([0.1, 0.5]))
+    model = replace(_TINY_SCALE, calibration=calibration, threshold=0.9)
+    x = np.array([[0.0, 1.0], [1e10, 1.0], [0.0, 29.0]])
+    scores = score(model, encode_block(x, model.schema)).scores
+    np.testing.assert_array_equal(scores.probability, calibration.apply(np.array([1.5, 29.5])))
+    np.testing.assert_array_equal(scores.uncalibrated, sigmoid(np.array([1.5, 29.5])))
+    assert (scores.threshold, scores.predicted.tolist()) == (0.9, [0, 1])
 
 
 def test_overflow_after_other_bad_rows_keeps_the_row_numbers_of_the_block() -> None:

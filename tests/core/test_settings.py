@@ -111,7 +111,8 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
             "poison_lone_deaths", "max_backlog_entries", "max_backlog_bytes",
             "records_keep_ms", "records_keep_bytes", "trim_every_ms",
             "window_records", "slide_records", "window_limit_s", "window_min_records", "recovery_windows",
-            "retrain_every_s", "min_labelled_rows", "inverse_l2",
+            "retrain_every_s", "min_labelled_rows", "inverse_l2", "learning_rate", "max_steps",
+            "early_stopping_steps",
         )),
         ("window_limit_s", float("nan")),
         ("http_port", -1),
@@ -129,6 +130,7 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
         ("seed", -1),
         ("log_level", "loud"),
         ("solver", "magic"),
+        ("class_weight", "heavy"),
         ("pipeline", "a b"),
         ("slide_records", 300),
         ("slide_records", 1_000),
@@ -138,6 +140,12 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
 def test_a_value_out_of_range_is_refused_by_name_and_place(tmp_path: Path, name: str, value: object) -> None:
     with pytest.raises(SettingsError, match=rf"{name} .*{name} is set as an option|pipeline"):
         load_settings({name: value}, {}, tmp_path)
+
+
+def test_a_learning_rate_that_no_step_would_heed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"solver newton, which has none; unset it.*is set as an option"):
+        load_settings({"learning_rate": 0.1}, {}, tmp_path)
+    assert load_settings({"learning_rate": 0.1, "solver": "sgd"}, {}, tmp_path).learning_rate == 0.1
 
 
 def test_both_sides_of_a_contradiction_are_placed(tmp_path: Path) -> None:

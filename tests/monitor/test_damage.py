@@ -39,7 +39,7 @@ def test_a_key_of_the_wrong_type_is_waited_out(
 @pytest.mark.parametrize(
     ("stored", "sentence"),
     [
-        ({"window": 0, "state": '{"version": 99}'}, "has version 99, not 2; upgrade this monitor"),
+        ({"window": 0, "state": '{"version": 99}'}, "has version 99, not 3; upgrade this monitor"),
         ({"window": 5}, "is of window 0 but its number is '5'"),
         ({"window": 0, "state": "{"}, "cannot be read"),
     ],

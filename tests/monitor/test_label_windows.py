@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from core.calibration import Calibration
 from core.concept_reference import fit_concept_reference
 from core.entry import Entry, EntryId
 from core.label_entry import block_fields
@@ -287,6 +288,22 @@ def test_an_alarm_ends_the_window_at_its_label_and_asks() -> None:
     assert later.drift.labels is not None
     assert later.drift.labels.tested == len(wrong) - labels.tested
     assert later.retrain is None  # one episode, one event
+
+
+def test_of_a_calibrated_model_the_alarm_says_that_its_log_loss_is_the_one_before() -> None:
+    placed, wrong = peace_then_contradiction()
+    placed += [rows(2_000, names("d", 4)), told(2_001, *wrong), rows(2_002, names("e", 10))]
+    model = replace(FILE.model, calibration=Calibration("platt", np.array([0.5, -1.0])))
+    timeline = FixedTimeline([(0, JudgingModel("run0", replace(FILE, model=model)))])
+    plain, calibrated = (
+        next(one for one in fed(placed, timeline=each) if one.drift.alarm is not None)
+        for each in (TIMELINE, timeline)
+    )
+    assert plain.drift.alarm is not None
+    assert calibrated.drift.alarm is not None
+    assert "the log-loss before calibration of the last" in calibrated.drift.alarm.sentence
+    assert calibrated.drift.alarm.sentence.replace(" before calibration", "") == plain.drift.alarm.sentence
+    assert calibrated.drift.labels == plain.drift.labels
 
 
 def test_an_alarm_between_two_windows_has_a_window_of_its_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +38,38 @@ def test_sums_are_bit_identical_however_the_rows_came(cuts: list[int]) -> None:
     split, marks = accumulated(parts).close(3, 1)
     assert split == whole
     assert marks.tobytes() == whole_marks.tobytes()
+
+
+def calibrated_sums(parts: list[Floats]) -> PaneSums:
+    """A pane of a model whose calibrated probability is the square of the other."""
+    pane = PaneAccumulator(FILE.profile, FILE.drift.bins, SLIDE)
+    for part in parts:
+        p = probability(part)
+        pane.add(FILE.drift.transform.columns(part, p), part, p, p**2)
+    return pane.close(0, 0)[0]
+
+
+@given(st.lists(st.integers(1, 300), max_size=20))
+def test_the_calibrated_mean_is_that_of_all_panes_however_the_rows_came(cuts: list[int]) -> None:
+    bounds = np.minimum(np.cumsum([0, *cuts, 700]), 700)
+    parts = [ROWS[begin:end] for begin, end in pairwise(bounds) if begin < end]
+    assert calibrated_sums(parts) == calibrated_sums([ROWS])
+    marks = np.zeros((0, 3), dtype=np.int64)
+    held = window([(calibrated_sums([ROWS[:500]]), marks), (calibrated_sums([ROWS[500:]]), marks)], 32)
+    assert held.calibrated_mean == pytest.approx((probability(ROWS) ** 2).mean(), abs=TICK)
+    assert held.means[-1] == pytest.approx(probability(ROWS).mean(), abs=TICK)
+
+
+def test_without_a_calibration_there_is_no_calibrated_mean() -> None:
+    assert window([accumulated([ROWS]).close(0, 0)], 32).calibrated_mean is None
+
+
+@pytest.mark.parametrize("ticks", [-1, 701 * 2**20])
+def test_a_calibrated_mean_that_is_no_probability_is_refused(ticks: int) -> None:
+    pane = calibrated_sums([ROWS])
+    check_pane(pane, 3, 1)
+    with pytest.raises(ValueError, match="mean calibrated probability"):
+        check_pane(msgspec.structs.replace(pane, calibrated=ticks), 3, 1)
 
 
 def test_a_window_holds_each_record_once() -> None:

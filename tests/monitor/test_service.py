@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import structlog
 
+from core.connection import Connection
 from core.entry import entries_of, field_map, parse_entry_id
 from core.keys import MONITORS
 from core.model_file import ModelFile
@@ -38,6 +39,20 @@ def test_without_a_model_it_is_not_ready_but_shows_the_backlog(
         assert feed.window()[b"n"] == b"50"  # the records that came before the first promotion
         expect(lambda: get(service, "/readyz")[0] == 200, feed.connection, "nothing")
         expect(lambda: metrics(service)[lag] == 0, feed.connection, "nothing")
+
+
+def test_what_a_shadow_has_not_read_is_no_backlog(
+    options: Settings, feed: Feed, files: list[ModelFile], connection: Connection
+) -> None:
+    feed.push(files[0])
+    records = options.keys.partition(0).records
+    for group in ("shadow:0123456789ab", "others"):
+        connection.call("XGROUP", "CREATE", records, group, "0")
+    of = f'partition="0",pipeline="{options.pipeline}"'
+    with running(options) as service:
+        others = f'streamgauge_stream_lag_entries{{group="others",{of}}}'
+        expect(lambda: metrics(service).get(others) == 1, feed.connection, "nothing")
+        assert not [name for name in metrics(service) if "shadow" in name]
 
 
 def test_metrics_are_those_of_the_design_and_follow_verdict_and_schema(

@@ -92,6 +92,20 @@ def test_a_state_of_the_first_version_keeps_number_and_positions() -> None:
     assert not is_first_layout(encode_state(decode_state(data)))
 
 
+def test_a_state_of_the_second_version_is_taken_over_whole() -> None:
+    file = make_model(("a", "b", "constant"), 1)
+    engine = DriftEngine(file.profile, file.drift, limits_of(Settings(window_records=100, slide_records=50)))
+    for seed in range(2):
+        engine.take(np.random.default_rng(seed).normal(size=(50, 3)), np.full(50, 0.3), stop=False)
+        engine.close_pane(3, 1)
+    state = MonitorState(window=2, slide=50, model="run", engine=engine.state())
+    older = msgspec.msgpack.decode(encode_state(state))
+    older["version"] = 2
+    assert [pane.pop("calibrated") for pane in older["engine"]["panes"]] == [None]
+    assert decode_state(msgspec.msgpack.encode(older)) == state
+    assert not is_first_layout(msgspec.msgpack.encode(older))
+
+
 @pytest.mark.parametrize("encode", [msgspec.msgpack.encode, msgspec.json.encode])
 def test_state_of_a_newer_version_is_refused_whatever_else_it_holds(encode: Any) -> None:
     newer = encode({"version": VERSION + 1, "window": {"unlike": "ours"}})

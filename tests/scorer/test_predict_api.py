@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from core.calibration import Calibration
 from core.http import Response
+from core.model import sigmoid
 from core.model_file import ModelFile
 from scorer.model_watcher import ProductionModel
 from scorer.predict_api import predict_handler
@@ -45,6 +49,19 @@ def test_one_object_is_answered_as_one_object_whose_parts_sum(predict: Predict) 
     assert abs(answer["bias"] + math.fsum(parts.values()) - answer["logit"]) <= tolerance
     assert answer["pred"] == int(answer["p_class1"] >= 0.5)
     assert answer["model"] == FIRST_RUN
+
+
+def test_a_calibrated_model_says_both_probabilities_and_keeps_its_threshold(model_file: ModelFile) -> None:
+    calibration = Calibration("platt", np.array([0.5, 0.1]))
+    model = replace(model_file.model, calibration=calibration, threshold=1.0)
+    handler = predict_handler(lambda: ProductionModel(FIRST_RUN, 1, 0, replace(model_file, model=model)))
+    status, answer = _decoded(handler(GOOD.encode()))
+    assert status == 200
+    assert list(answer) == ["pred", "p_class1", "p_raw", "logit", "bias", "feature_contrib_logit", "model"]
+    logit = np.array([answer["logit"]])
+    assert answer["p_class1"] == calibration.apply(logit)[0]
+    assert answer["p_raw"] == sigmoid(logit)[0]
+    assert answer["pred"] == 0
 
 
 def test_a_list_is_answered_as_a_list_bit_for_bit_as_one_by_one(predict: Predict) -> None:

@@ -16,8 +16,10 @@ from typer.testing import CliRunner, Result
 from core.connection import Connection
 from core.entry import Entry, entries_of, field_map
 from core.errors import BacklogFull, StreamError
-from core.keys import MONITORS, SCORERS, PipelineKeys
+from core.keys import MONITORS, SCORERS, PipelineKeys, shadow_group
+from core.label_entry import block_fields
 from core.redis_registry import RedisRegistry
+from core.shadow_registry import ShadowRegistry
 from producer.client import Producer
 from streamgauge.app import app
 from streamgauge.predictions import Predictions
@@ -94,9 +96,13 @@ class Story:
         """What is in production."""
         return bytes(self.admin.call("HGET", self.keys.production, "run_id")).decode()
 
+    def options(self, user: str) -> dict[str, object]:
+        """A service's settings."""
+        return {**SETTINGS, "redis_url": self.url(user), "miniflow": str(self.folder / "miniflow")}
+
     def service(self, module: str, number: int = 1) -> ServiceProcess:
         """A service as a process under its user, started."""
-        options = {**SETTINGS, "redis_url": self.url(module), "miniflow": str(self.folder / "miniflow")}
+        options = self.options(module)
         process = ServiceProcess(module, options, self.folder / f"{module}-{number}.log", shielded=True)
         with self.first_to_start():
             process.start()
@@ -157,6 +163,7 @@ def play(story: Story) -> None:
             leave_pending(story, monitor.http)
             take_over(story)
             retrain(story, producer)
+            shadow(story)
             lose_group(story, producer)
             lose_stream(story, producer)
         operate(story)
@@ -236,9 +243,9 @@ def retrain(story: Story, producer: Producer) -> None:
     producer.send_rows(x, ids=ids)
     story.next_entry(story.keys.retrain, b"0-0")
     until(lambda: bool(story.admin.call("HEXISTS", story.keys.production, FIELD)))  # tried in vain
-    for record_id, label in zip(ids, y, strict=True):
-        producer.send_label(record_id, label)
-    producer.flush()
+    # at once: an attempt on the first few would use up an attempt and leave too few rows for the next
+    labels = [(record_id.encode(), float(label)) for record_id, label in zip(ids, y, strict=True)]
+    story.admin.call("XADD", story.keys.labels, "*", *block_fields(labels))
     promoted = field_map(story.next_entry(story.keys.promotions, first.id).fields)
     production = promoted[b"run_id"]
     assert production.decode() == story.production_run()
@@ -248,6 +255,35 @@ def retrain(story: Story, producer: Producer) -> None:
         if story.answered(record_id.encode())[b"model"] == production:
             return
     raise AssertionError("no scorer uses the new model")
+
+
+def shadow(story: Story) -> None:
+    """The model before scores beside production: what it holds is taken over, it is compared, and it ends."""
+    begun = story.command("operator", "shadow", "previous", "--begin")
+    assert begun.exit_code == 0, begun.output
+    (run,) = ShadowRegistry(story.admin, story.keys).run_ids()
+    keys, group = story.partition.shadow(run), shadow_group(run)
+    process = ServiceProcess(
+        "scorer", {**story.options("shadow"), "shadow": run}, story.folder / "shadow.log", shielded=True
+    )
+    process.start()
+    try:
+        process.wait_for("ready")
+        assert story.admin.call("EVAL", _ADD_AND_TAKE, 1, keys.records, group) == 1
+        story.admin.call("XADD", keys.records, "*", "a", "many", "b", "2")
+        assert field_map(story.next_entry(keys.rejected, b"0-0").fields)[b"reason"] == b"not_a_number"
+        until(lambda: {b"held"} <= {field_map(each.fields)[b"id"] for each in story.entries(keys.predictions)})
+        for option in ("--compare", "--promote"):
+            done = story.command("operator", "shadow", run, option)
+            assert done.exit_code == 0, done.output
+        assert run != story.production_run()
+    finally:
+        process.terminate()
+        assert process.wait() == 0, story.logs()
+    assert group.encode() in group_names(story.admin, keys.records)  # the dead one is still a consumer
+    done = story.command("operator", "shadow", run, "--end")
+    assert done.exit_code == 0, done.output
+    assert group.encode() not in group_names(story.admin, keys.records)
 
 
 def lose_group(story: Story, producer: Producer) -> None:

@@ -15,6 +15,7 @@ from core.fields import encode_fields
 from core.keys import MONITORS, SCORERS, PipelineKeys
 from core.rejection import Rejection
 from monitor.state import MonitorState, encode_state
+from tests.model_formats import format_3, newer
 from tests.servers import free_port, wait_until
 from tests.streamgauge.repair_stage import FEATURES, RUN, Stage
 
@@ -284,6 +285,11 @@ def test_a_model_that_cannot_be_used_is_wrong(stage: Stage, damage: str) -> None
         call("HSET", stage.keys.production, "epoch", "x")
     assert found(stage, "model")[0][0] == "wrong"
     assert stage.run("doctor").status == 1
+
+
+def test_a_production_of_a_newer_format_is_not_called_damaged(stage: Stage) -> None:
+    stage.registry.promote("555555555555", newer(format_3()), 1, "by a later version")
+    assert_says(stage, "model", "wrong", "is not known here", "upgrade streamgauge, or streamgauge rollback")
 
 
 def test_the_monitors_state_is_compared_with_its_number(stage: Stage) -> None:

@@ -318,7 +318,7 @@ def test_a_fit_that_arrived_warns_of_nothing(tmp_path: Path, alone: Settings) ->
     ("noise", "solver", "words"),
     [
         (0.0, Newton(c=float("inf")), "can be separated.*set inverse_l2 to a finite value"),
-        (1.0, Newton(max_steps=1), "newton stopped after 1 steps.*set inverse_l2"),
+        (1.0, Newton(max_steps=1), "newton stopped after 1 step without.*raise max_steps"),
         (1.0, GradientDescent(max_steps=3), "gradient-descent stopped after 3 steps.*set solver to newton"),
     ],
 )

@@ -109,8 +109,9 @@ def test_a_logged_run_holds_everything(small_table: Table, tmp_path: Path) -> No
     run = miniflow.run(log_run(miniflow, fitted, "manual", {"data": "small.csv"}))
     files = {str(path.relative_to(run.directory)) for path in run.directory.rglob("*") if path.is_file()}
     assert files == {
-        "meta.json", "params.json", "metrics.jsonl", "artifacts/model/model.npz",
+        ".lock", "meta.json", "params.json", "metrics.jsonl", "artifacts/model/model.npz",
         "artifacts/model/model_card.json", "artifacts/train_profile.json", "artifacts/holdout.npz",
+        "artifacts/predictions.csv", "artifacts/out_of_sample.npz",
     }  # fmt: skip
     assert (run.meta.reason, run.meta.outcome) == ("manual", "logged")
     params = run.params
@@ -127,7 +128,7 @@ def test_the_metrics_have_a_line_an_epoch(small_table: Table, tmp_path: Path) ->
     lines = list(run.metrics())[:-1]
     assert [line.step for line in lines] == list(range(1, 26))
     assert set(lines[0].metrics) == {
-        "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+        "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "objective",
     }  # fmt: skip
     final = run.summary().metrics
     assert final["validation_accuracy"] == fitted.validation.accuracy
@@ -164,3 +165,36 @@ def test_equal_trainings_differ_only_in_times_and_ids(small_table: Table, tmp_pa
     one, two = (miniflow.run(log_run(miniflow, fit(small_table, seed=2), "manual")) for _ in range(2))
     assert one.run_id != two.run_id
     assert one.meta.artifacts == two.meta.artifacts
+
+
+def test_a_solver_that_stops_early_never_sees_the_rows_that_judge_it(small_table: Table) -> None:
+    split = newest_split(np.arange(60, dtype=np.int64))
+    flipped = small_table.y.copy()
+    flipped[split.holdout] = 1 - flipped[split.holdout]
+    solver = GradientDescent(learning_rate=1.0, max_steps=50, patience=2)
+    one, other = (
+        fit(Table(small_table.features, small_table.x, y), seed=0, solver=solver, split=split)
+        for y in (small_table.y, flipped)
+    )
+    assert one.solution.theta.tobytes() == other.solution.theta.tobytes()
+    assert one.validation.log_loss != other.validation.log_loss
+
+
+def test_a_fit_from_another_models_start_arrives_where_one_from_zero_does(small_table: Table) -> None:
+    split = newest_split(np.arange(60, dtype=np.int64))
+    cold = fit(small_table, seed=0, split=split)
+    warm = fit(small_table, seed=0, split=split, start=cold.file.model)
+    assert len(warm.solution.history) == 1
+    np.testing.assert_allclose(warm.solution.theta, cold.solution.theta, rtol=0, atol=1e-9)
+    moved = Table(small_table.features, 3.0 * small_table.x + 1.0, small_table.y)
+    elsewhere = fit(moved, seed=0, split=split, start=cold.file.model)
+    np.testing.assert_allclose(elsewhere.solution.theta, cold.solution.theta, rtol=0, atol=1e-7)
+
+
+def test_sample_weights_train_and_do_not_judge(small_table: Table) -> None:
+    weights = np.where(small_table.y == 1, 5.0, 1.0)
+    plain, weighted = (fit(small_table, seed=0, weights=each) for each in (None, weights))
+    assert weighted.file.model.intercept > plain.file.model.intercept
+    model = weighted.file.model
+    p = probability(model, weighted.holdout.x)
+    assert weighted.validation.accuracy == float(((p >= 0.5) == (weighted.holdout.y == 1)).mean())

@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from core.model import Floats, LogisticModel
 from trainer import loss
+from trainer.metrics.probability import log_loss
 from trainer.table import Table
 
 
@@ -29,7 +30,7 @@ def test_probability_logit_and_loss_agree_with_scikit_learn_on_raisin(
     np.testing.assert_allclose(scores.logit, logit, rtol=0, atol=1e-9)
     np.testing.assert_allclose(scores.probability, probability, rtol=0, atol=1e-9)
     np.testing.assert_allclose(loss.logits(theta, standardised), logit, rtol=0, atol=1e-9)
-    assert loss.log_loss(raisin.y, scores.probability) == pytest.approx(
+    assert log_loss(raisin.y, scores.probability) == pytest.approx(
         sklearn_log_loss(raisin.y, probability), abs=1e-9
     )
     assert loss.value(theta, standardised, raisin.y, np.inf) == pytest.approx(
@@ -54,7 +55,10 @@ def test_gradient_and_hessian_are_the_derivatives(theta: Floats, c: float, seed:
             2 * step
         )
     np.testing.assert_allclose(loss.gradient(theta, x, y, c), slope, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(loss.hessian(theta, x, c), curvature, rtol=1e-5, atol=1e-7)
+    summed = loss.penalised(loss.row_sums(loss.logits(theta, x), x, y), theta, c, 20.0)
+    np.testing.assert_allclose(summed.hessian, curvature, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(summed.gradient, slope, rtol=1e-5, atol=1e-7)
+    assert summed.value == pytest.approx(loss.value(theta, x, y, c), rel=1e-13)
 
 
 def test_the_intercept_is_not_penalised() -> None:
@@ -74,5 +78,5 @@ def test_the_objective_is_stable_at_any_logit(logit: float, label: int) -> None:
 
 @given(st.floats(allow_nan=False), st.sampled_from([0, 1]))
 def test_a_reported_loss_is_finite_and_bounded(logit: float, label: int) -> None:
-    reported = loss.log_loss(np.array([label], dtype=np.uint8), loss.reported_probability(np.array([logit])))
+    reported = log_loss(np.array([label], dtype=np.uint8), loss.reported_probability(np.array([logit])))
     assert 0.0 <= reported <= 34.6

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from core.drift_window import RetrainReason
+from core.drift_window import RetrainEvent, RetrainReason
 from core.redis_registry import RedisRegistry
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
-from trainer.attempt import claim_request, last_attempt, note_attempt
+from trainer.attempt import FIELD, claim_request, last_attempt, note_attempt
 from trainer.open_request import due_again
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.error_spending import level_of
 from trainer.retraining import retrain
 from trainer.service import Trainer
 
@@ -184,7 +187,78 @@ def test_an_attempt_is_noted_where_other_machines_see_it(stage: Stage, tmp_path:
     assert stage.pending() == 0
 
 
+def decisions(stage: Stage) -> list[PromotionDecision]:
+    """On the models of all answers, oldest first."""
+    return [
+        msgspec.json.decode(run.read_artifact(DECISION_ARTIFACT), type=PromotionDecision)
+        for run in stage.answers()
+        if run.summary().has_model
+    ]
+
+
+def test_each_attempt_spends_its_share_whoever_makes_it(stage: Stage, tmp_path: Path) -> None:
+    """A refused candidate, a restart, another machine: attempt 2 and its smaller level are known all the same."""
+    first = stage.first_model()
+    service = stage.started()
+    misleading(stage)
+    until(service, lambda: stage.outcomes() == ["refused"])
+    stage.trainers.remove(service)
+    service.close()
+    service.http.close()
+    stage.event(RetrainEvent(reason="manual", model=first))  # an answer in between is no attempt at the episode
+    heir = stage.started(miniflow=str(tmp_path / "elsewhere"))
+    until(heir, lambda: stage.pending() == 0 and stage.unread() == 0)
+    ids, y = stage.drifted(labels=0, n=200, prefix="e", first_ms=FIRST_MS + 1_000)
+    stage.label(ids, y)
+    until(heir, lambda: stage.production != first)
+    (refused,) = decisions(stage)
+    promoted = msgspec.json.decode(stage.registry.history(1)[0].decision, type=PromotionDecision)
+    assert (refused.attempt, refused.level) == (1, level_of(1))
+    assert (promoted.attempt, promoted.level) == (2, level_of(2))
+    assert (refused.episode, promoted.episode) == (3, 3)
+
+
+def test_an_answer_without_a_test_spends_nothing(stage: Stage) -> None:
+    first = stage.first_model()
+    service = stage.started()
+    ids, y = stage.drifted(labels=20)
+    event_id = stage.drift_event()
+    until(service, lambda: stage.outcomes() == ["too_few_labels"])
+    attempt = last_attempt(stage.connection, stage.keys)
+    assert (attempt.rows(event_id), attempt.tests(event_id)) == (20, 0)
+    stage.label(ids[20:300], y[20:300])
+    until(service, lambda: stage.production != first)
+    (promoted,) = decisions(stage)
+    assert promoted.attempt == 1
+
+
+def test_an_answer_without_a_model_has_its_record_too(stage: Stage) -> None:
+    first = stage.first_model()
+    service = stage.started()
+    stage.drifted(labels=20)
+    stage.drift_event()
+    until(service, lambda: stage.outcomes() == ["too_few_labels"])
+    stage.drift_event(model="0123456789ab")
+    until(service, lambda: set(stage.outcomes()) == {"superseded", "too_few_labels"})
+    for run in stage.answers():
+        found = msgspec.json.decode(run.read_artifact(DECISION_ARTIFACT), type=PromotionDecision)
+        assert (found.promote, found.rule, found.level, found.tested) == (False, "no_candidate", None, False)
+        assert found.sentence == run.meta.detail
+        assert (found.candidate, found.production, found.production_epoch) == (None, first, 1)
+        assert (found.reason, found.episode, found.attempt) == ("drift", 3, 1)
+        assert found.coverage is not None
+        assert (found.coverage.rows, found.coverage.labelled_rows, found.coverage.share) == (400, 20, 0.05)
+
+
+def test_a_note_of_an_earlier_version_is_read(stage: Stage) -> None:
+    stage.first_model()
+    stage.started()
+    stage.connection.call("HSET", stage.keys.production, FIELD, b"5-0 120")
+    attempt = last_attempt(stage.connection, stage.keys)
+    assert (attempt.rows(b"5-0"), attempt.tests(b"5-0")) == (120, 0)
+
+
 def test_noting_an_attempt_does_not_make_up_a_production_that_was_lost(stage: Stage) -> None:
-    note_attempt(stage.connection, stage.keys, b"5-0", 120)
+    note_attempt(stage.connection, stage.keys, b"5-0", 120, 1)
     assert stage.registry.production() is None
     assert last_attempt(stage.connection, stage.keys).rows(b"5-0") == 0

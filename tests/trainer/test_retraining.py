@@ -224,3 +224,30 @@ def test_rows_whose_neighbours_have_no_label_are_known_for_dependent(production:
     fitted = retrained(DRIFT, rows, production).fitted
     assert fitted is not None
     assert fitted.file.drift.transform.autocorrelation[:2].tolist() == pytest.approx([0.9, 0.9], abs=0.05)
+
+
+def repeated(times: int, fresh: int = 0, decimals: int = 17) -> LabelledRows:
+    """Rows of a drifted world that come again and again, as of a file that is streamed in a loop."""
+    x, y = draw(100, 4.0, 5)
+    more, labels = draw(fresh, 4.0, 6)
+    again = np.concatenate([x] * times)
+    return as_rows(np.round(np.concatenate([again, more]), decimals), np.concatenate([np.tile(y, times), labels]))
+
+
+def test_copies_of_rows_that_trained_judge_nothing(production: ModelFile) -> None:
+    alone = retrained(DRIFT, repeated(5), production)
+    assert (alone.result, alone.fitted) == ("too_few_labels", None)
+    assert alone.verdict.startswith("All 100 judged rows are copies of rows that trained")
+    found = retrained(DRIFT, repeated(5, fresh=75), production)
+    assert found.judged is not None
+    assert found.decision is not None
+    assert (found.judged.difference.rows, found.decision.copies) == (75, 40)
+    assert "40 more judge nothing: they are copies of rows that trained." in found.verdict
+
+
+def test_rows_that_are_equal_by_chance_judge(production: ModelFile) -> None:
+    x, y = draw(400, 4.0, 1)
+    coarse = retrained(DRIFT, as_rows(np.round(x), y), production)
+    assert coarse.judged is not None
+    assert coarse.decision is not None
+    assert (coarse.judged.difference.rows, coarse.decision.copies) == (80, 0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DataError
-from trainer.split import newest_split, stratified_split
+from trainer.split import newest_split, split_by, stratified_split
 from trainer.table import Table
 
 
@@ -50,3 +50,19 @@ def test_of_equal_times_the_later_row_is_newer() -> None:
 def test_one_row_cannot_be_split_by_time() -> None:
     with pytest.raises(DataError, match="wait for more labels"):
         newest_split(np.array([1], dtype=np.int64))
+
+
+def test_a_split_in_time_holds_the_last_rows_out_whatever_the_seed() -> None:
+    y = np.resize(np.array([0, 1], dtype=np.uint8), 50)
+    one, other = split_by("time", y, 0), split_by("time", y, 7)
+    assert one.holdout.tolist() == other.holdout.tolist() == list(range(40, 50))
+    assert one.by_time
+    assert not split_by("stratified", y, 0).by_time
+
+
+@pytest.mark.parametrize(
+    ("order", "said"), [((0, 1), "all 10 newest rows are of class '1'"), ((1, 0), "of class '0'")]
+)
+def test_a_part_in_time_of_one_class_cannot_judge(order: tuple[int, int], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        split_by("time", np.repeat(np.array(order, dtype=np.uint8), 25), 0)

@@ -14,6 +14,8 @@ from core.settings import Settings
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
 from trainer.holdout import HOLDOUT_ARTIFACT, read_holdout
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.error_spending import level_of
 from trainer.retraining import retrain
 from trainer.seeding import SEEDED
 from trainer.service import Trainer
@@ -52,6 +54,34 @@ def test_a_running_trainer_answers_a_drift_with_a_promotion(stage: Stage) -> Non
     old = metrics["old_holdout_candidate_log_loss"]
     assert old is not None
     assert old > 1
+
+
+def test_a_promotion_and_its_run_carry_one_decision(stage: Stage) -> None:
+    first = stage.first_model()
+    service = stage.started()
+    ids, y = stage.drifted(labels=0)
+    stage.label(ids[:300], y[:300])
+    stage.drift_event()
+    until(service, lambda: stage.outcomes() == ["promoted"])
+    (run,) = stage.answers()
+    data = run.read_artifact(DECISION_ARTIFACT)
+    (promotion,) = stage.registry.history(1)
+    assert promotion.decision == data
+    decision = msgspec.json.decode(data, type=PromotionDecision)
+    assert decision.promote
+    assert decision.sentence == promotion.reason == run.meta.detail
+    assert (decision.candidate, decision.production, decision.production_epoch) == (run.run_id, first, 1)
+    assert (decision.reason, decision.episode) == ("drift", 3)
+    assert (decision.rule, decision.attempt, decision.level) == ("judged_rows", 1, level_of(1))
+    assert decision.judged is not None
+    assert decision.judged.difference.rows == 60
+    assert decision.judged.difference.variance_ratio is not None
+    assert decision.judged.candidate_intervals is not None
+    assert decision.fixed_holdout is not None
+    assert not decision.fixed_holdout_judges
+    assert decision.coverage is not None
+    assert (decision.coverage.rows, decision.coverage.labelled_rows) == (400, 300)
+    assert sum(each.rows for each in decision.coverage.by_prediction) == 400
 
 
 def test_the_promoted_run_brings_its_own_holdout(stage: Stage) -> None:

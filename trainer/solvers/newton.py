@@ -8,37 +8,27 @@ import numpy as np
 
 from core.miniflow import Parameter
 from core.model import Floats
-from trainer.loss import gradient, hessian, logits, value
-from trainer.solvers.base import (
-    Problem,
-    Solution,
-    inverse_strength_param,
-    optimum_exists,
-    separates,
-)
-
-#: Directions whose curvature is below this share of the largest are noise: no step is taken along them.
-CURVATURE_TOLERANCE = 1e-12
-#: Share of the promised decrease that a step must achieve (Armijo 1966).
-SUFFICIENT_DECREASE = 1e-4
-#: Halvings of a step before the solver says that it stands still: 2^-40 of a Newton step is rounding.
-HALVINGS = 40
-#: Near the optimum a step's gain drowns in the rounding of the objective; a rise of this share is not one.
-ROUNDING = 4.0 * float(np.finfo(np.float64).eps)
+from trainer.solvers.arrival import ArrivalWatch
+from trainer.solvers.base import End, Problem, Solution, inverse_strength_param
+from trainer.solvers.newton_walk import newton_step
+from trainer.solvers.objective import in_memory
+from trainer.solvers.progress import Progress
+from trainer.solvers.start import better_start
 
 
 @dataclass(frozen=True)
 class Newton:
     """Walks to the optimum in a few steps even where the features are almost collinear.
 
-    Singular curvature is met by a pseudo-inverse. Where no optimum exists (complete separation without penalty)
-    it stops at the first parameters that separate, finite, with ``converged`` False.
-    Source: Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 3.2.
+    Singular curvature is met by a pseudo-inverse. Where no optimum exists, because the classes are separated and
+    there is no penalty, it stops where that is proved, finite, with ``converged`` False: at complete separation at
+    the first parameters that separate. The steps are those of :func:`trainer.solvers.newton_walk.newton_step`.
     """
 
     c: float = 1.0  #: inverse strength of L2, scikit-learn's convention; inf = none
     max_steps: int = 100
     tolerance: float = 1e-10  #: on the largest absolute component of the gradient
+    patience: int | None = None  #: steps without a lower validation loss before it stops; None: no early stopping
 
     @property
     def name(self) -> str:
@@ -52,36 +42,40 @@ class Newton:
             "c": inverse_strength_param(self.c),
             "max_steps": self.max_steps,
             "tolerance": self.tolerance,
+            "patience": self.patience,
         }
 
-    def solve(self, problem: Problem, seed: int) -> Solution:  # noqa: ARG002  (the start is zero for every seed)
-        """Solve from zero; see :class:`trainer.solvers.base.Solver`."""
-        x, y = problem.x, problem.y
-        theta = np.zeros(x.shape[1] + 1)
-        history = []
-        for step in range(1, self.max_steps + 1):
-            theta, moved = self._step(problem, theta)
-            history.append(problem.epoch(step, theta))
-            norm = float(np.abs(gradient(theta, x, y, self.c)).max())
-            runaway = np.isinf(self.c) and separates(logits(theta, x), y)
-            if not moved or norm <= self.tolerance or runaway:
-                break
-        converged = norm <= self.tolerance and optimum_exists(problem, theta, self.c, self.tolerance)
-        return Solution(theta[:-1], float(theta[-1]), converged, norm, tuple(history))
+    @property
+    def first_order(self) -> bool:
+        """Whether it follows the gradient alone."""
+        return False
 
-    def _step(self, problem: Problem, theta: Floats) -> tuple[Floats, bool]:
-        """One damped Newton step; False where no step lowers the objective any more."""
-        slope = gradient(theta, problem.x, problem.y, self.c)
-        eigenvalues, vectors = np.linalg.eigh(hessian(theta, problem.x, self.c))
-        kept = eigenvalues > CURVATURE_TOLERANCE * max(eigenvalues[-1], np.finfo(np.float64).tiny)
-        direction = -(vectors[:, kept] / eigenvalues[kept]) @ (vectors[:, kept].T @ slope)
-        promised = float(slope @ direction)
-        start = value(theta, problem.x, problem.y, self.c)
-        length = 1.0
-        for _ in range(HALVINGS):
-            candidate = theta + length * direction
-            reached = value(candidate, problem.x, problem.y, self.c)
-            if reached <= start + SUFFICIENT_DECREASE * length * promised + ROUNDING * start:
-                return candidate, True
-            length /= 2
-        return theta, False
+    @property
+    def stops_early(self) -> bool:
+        """Whether the validation rows decide where it stops."""
+        return self.patience is not None
+
+    def solve(self, problem: Problem, seed: int, start: Floats | None = None) -> Solution:
+        """Solve from ``start`` or zero; see :class:`trainer.solvers.base.Solver`."""
+        objective = in_memory(problem, self.c)
+        cold = np.zeros(problem.x.shape[1] + 1)
+        theta = better_start(start, cold, objective.value)
+        progress = Progress(problem, self.c, self.tolerance, self.patience)
+        here = objective.at(theta)
+        if start is not None:
+            progress.note_start(theta, here.value, here.gradient, here.logit)
+        watch = ArrivalWatch(objective, self.tolerance)
+        end: End = "max_steps"
+        reached = None
+        for _ in range(self.max_steps):
+            step = newton_step(objective, here)
+            here = here if step is None else step
+            stop = progress.note(here.theta, here.value, here.gradient, here.logit)
+            reached = watch.at(here)
+            if reached is not None or stop == "validation" or step is None:
+                end = "validation" if stop == "validation" else "standstill" if reached is None else reached.end
+                break
+        if end == "standstill" and theta is not cold:
+            # a start so far out that the objective is flat to rounding; from zero there is a way
+            return self.solve(problem, seed)
+        return progress.solution(end, reached or watch.cut_short(here, end))

@@ -13,12 +13,12 @@ from tests.monitor.detectors.alone import FEATURES, draw, model_file, probabilit
 TRANSFORM = model_file().drift.transform
 
 
-def said(alarm: Alarm, x: Floats, blame: tuple[int, ...] = (0, 1, 2, 3)) -> str:
+def said(alarm: Alarm, x: Floats, blame: tuple[int, ...] = (0, 1, 2, 3), *, calibrated: bool = False) -> str:
     recent = RecentRecords(TRANSFORM)
     columns = TRANSFORM.columns(x, probability(x))
     recent.add(columns.standardised)
     evidence = recent.evidence(alarm.back, columns.whitened[:, -alarm.back :].mean(axis=1))
-    return sentence(alarm, evidence, TRANSFORM, FEATURES, blame)
+    return sentence(alarm, evidence, TRANSFORM, FEATURES, blame, calibrated=calibrated)
 
 
 def shifted(*shift: float, n: int = 300) -> Floats:
@@ -97,6 +97,28 @@ def test_a_prediction_is_told_as_probabilities() -> None:
     assert (
         words == f"The mean predicted probability is {mean:.2f} instead of {usual:.2f} for the last 200 records."
     )
+
+
+@pytest.mark.parametrize(
+    ("alarm", "words"),
+    [
+        (
+            Alarm("prediction", "probability", 9.0, 8.0, back=200),
+            "The mean predicted probability before calibration is ",
+        ),
+        (
+            Alarm("distribution", "probability", 9.0, 8.0, back=500, column=3, records=500),
+            "The predicted probability before calibration is distributed otherwise than in training over ",
+        ),
+    ],
+)
+def test_of_a_calibrated_model_the_sentence_says_that_its_probabilities_are_those_before(
+    alarm: Alarm, words: str
+) -> None:
+    rows = shifted(3.0, 3.0, 3.0, 0.0)
+    told = said(alarm, rows, calibrated=True)
+    assert told.startswith(words)
+    assert told.replace(" before calibration", "") == said(alarm, rows)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,29 @@ def test_a_labelled_file_gives_the_model_of_fit_byte_for_byte(
     assert np.array_equal(reference.rows.x.mean(axis=0), logged.profile.mean)
 
 
+def test_a_threshold_that_cannot_be_had_keeps_no_file_from_being_judged(tmp_path: Path) -> None:
+    x = normal_rows(200, 6)
+    lines = [f"{','.join(map(repr, row))},{number % 2}" for number, row in enumerate(x.tolist())]
+    path = tmp_path / "without-a-pattern.csv"
+    path.write_text("\n".join(["a,b,c,good", *lines]) + "\n")
+    settings = Settings(miniflow=str(tmp_path / "miniflow"), min_precision=1.0)
+    with pytest.raises(DataError, match="precision"):
+        fit_table(path, "good", None, settings)
+    reference = fitted_reference(path, "good", None, settings, ordered=True)
+    assert reference.file.encoded == fitted_reference(path, "good", None, Settings(), ordered=True).file.encoded
+
+
+def test_the_reference_of_a_file_has_the_calibration_that_fit_would_give_it(
+    labelled: Path, tmp_path: Path
+) -> None:
+    settings = Settings(miniflow=str(tmp_path / "miniflow"), calibrate="platt")
+    report = fit_table(labelled, "good", None, settings)
+    logged = MiniFlow(settings.miniflow_path, settings.pipeline).model(report.run_id)
+    reference = fitted_reference(labelled, "good", None, settings, ordered=True)
+    assert reference.file.model.calibration is not None
+    assert reference.file.encoded == logged.encoded
+
+
 def test_production_is_the_default_and_any_run_can_be_named(labelled: Path, tmp_path: Path) -> None:
     settings = Settings(miniflow=str(tmp_path / "miniflow"))
     first = fit_table(labelled, "good", None, settings).run_id

@@ -44,6 +44,7 @@ def window(number: int, ratio: float = 0.5, *, alarm: bool = False, skipped: int
         score=ratio,
         threshold=1.0,
         p_mean=0.5,
+        p_raw_mean=None,
         z={"a": 0.01 * number, "b": -ratio},
         blame=["b", "a"],
         constant_changed={},

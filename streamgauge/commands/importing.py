@@ -1,0 +1,106 @@
+"""The command that takes over a model from scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from streamgauge.commands.models import NewSchema
+from streamgauge.drift.expectation import brief_expectation
+from streamgauge.drift.reference import rows_trained_on
+from streamgauge.fit_output import print_report
+from streamgauge.options import (
+    AsJson,
+    CostFn,
+    CostFp,
+    MiniFlowDirectory,
+    MinPrecision,
+    MinRecall,
+    Pipeline,
+    RedisUrl,
+    ThresholdBy,
+    registry_settings,
+)
+from trainer.fit import FittedModel
+from trainer.imported.command import import_model as import_into_registry
+from trainer.table import Table
+
+
+def import_model(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The model as JSON: docs/importing.md.")],
+    data: Annotated[Path, typer.Option(help="CSV file with rows that the model should meet.")],
+    label: Annotated[str, typer.Option(help="Column with the class, in both files.")],
+    holdout: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with rows that the model was not trained on (default: a fifth of --data)."),
+    ] = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="The model was not trained on the rows of --data.")
+    ] = False,
+    positive: Annotated[
+        str | None, typer.Option(help="Value that is class 1 (default: the model's second class).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
+    calibrate: Annotated[
+        str | None, typer.Option(help="auto, platt, temperature or isotonic (default: none).")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Predict class 1 from this probability on (default: as production, else .5)."),
+    ] = None,
+    threshold_by: ThresholdBy = None,
+    cost_fn: CostFn = None,
+    cost_fp: CostFp = None,
+    min_recall: MinRecall = None,
+    min_precision: MinPrecision = None,
+    new_schema: NewSchema = False,
+    unordered: Annotated[
+        bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
+    ] = False,
+    redis_url: RedisUrl = None,
+    pipeline: Pipeline = None,
+    miniflow: MiniFlowDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a scikit-learn LogisticRegression, log the run, promote it if it is better. Needs no Redis.
+
+    Example: streamgauge import model.json --data raisin.csv --label Class
+    """
+    settings = registry_settings(
+        redis_url,
+        pipeline,
+        miniflow,
+        seed=seed,
+        calibrate=calibrate,
+        threshold=threshold,
+        threshold_by=threshold_by,
+        cost_fn=cost_fn,
+        cost_fp=cost_fp,
+        min_recall=min_recall,
+        min_precision=min_precision,
+    )
+    said: list[str] = []
+
+    def expect(table: Table, fitted: FittedModel) -> None:
+        rows = rows_trained_on(table, fitted.holdout_rows, ordered=not unordered)
+        said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
+
+    report = import_into_registry(
+        file,
+        data,
+        label,
+        positive,
+        settings,
+        holdout=holdout,
+        unseen=unseen,
+        new_schema=new_schema,
+        ordered=not unordered,
+        on_fitted=None if as_json else expect,
+    )
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+    else:
+        print_report(report, said)

@@ -1,0 +1,126 @@
+"""A logged candidate against production, where a person asked: judged by the rule, recorded, promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from core.drift.homogeneity import is_grouped_by_class
+from core.errors import Superseded
+from core.miniflow import MiniFlow, Run
+from core.model import Floats
+from core.model_file import ModelFile
+from core.registry import Production
+from trainer.fit import FittedModel, probability
+from trainer.holdout import Holdout
+from trainer.metrics.probability import log_loss
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.duel import duel, unseen_in_blocks
+from trainer.promotion.rule import decide, decide_alone
+from trainer.registries import Registries
+from trainer.retraining import own_holdout
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A model that was fitted, with what the rule asks of its rows."""
+
+    fitted: FittedModel
+    class_note: str  #: which value is class 1, and why
+    rows: int  #: in all
+    trained_on: Iterable[Floats]  #: as :func:`judge_candidate` has it
+    neighbours: Holdout | None  #: the same
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What became of a candidate."""
+
+    promoted: bool
+    verdict: str  #: one sentence
+    decision: PromotionDecision
+    production: Production | None  #: afterwards
+
+
+def judge_candidate(
+    miniflow: MiniFlow,
+    candidate: ModelFile,
+    holdout: Holdout,
+    trained_on: Iterable[Floats],
+    production: Production | None,
+    current: ModelFile | None,
+    weights: Floats | None = None,
+    neighbours: Holdout | None = None,
+) -> PromotionDecision:
+    """The rule, on the candidate's own holdout and on production's.
+
+    Parameters
+    ----------
+    trained_on
+        Blocks (m, d) of the rows that the candidate was trained on: those of them that production held out judge
+        nothing. They are read once, or not at all where there is nothing to compare with.
+    current
+        Production's model; None where nothing is in production, or nothing that can be read.
+    weights
+        (n,) how much each row of ``holdout`` counts.
+    neighbours
+        Rows in the order of time, which tell how much neighbours have in common: those before ``holdout`` where
+        that is the newest, else itself. None: the order means nothing.
+    """
+    own_loss = log_loss(holdout.y, probability(candidate.model, holdout.x), weights)
+    if production is None:
+        return decide_alone(own_loss, "first_valid")
+    if current is None or current.model.schema != candidate.model.schema:
+        why = "has no whole model of a known format" if current is None else "is of another schema"
+        return decide_alone(own_loss, "no_comparison", f"Production {why}, so there is nothing to compare with.")
+    fixed, known = None, own_holdout(miniflow, production.run_id)
+    if known is not None and known.x.shape[1] == current.model.schema.width:
+        rest = unseen_in_blocks(known, trained_on)
+        fixed = duel(candidate, current, rest) if len(rest.y) else None
+    return decide(duel(candidate, current, holdout, weights=weights, neighbours=neighbours), fixed)
+
+
+def spread_neighbours(holdout: Holdout, *, ordered: bool) -> Holdout | None:
+    """The ``neighbours`` of rows that are spread over all times, where their order means anything."""
+    return holdout if ordered and not is_grouped_by_class(holdout.y) else None
+
+
+def settle(
+    books: Registries,
+    run_id: str,
+    candidate: ModelFile,
+    decision: PromotionDecision,
+    production: Production | None,
+) -> Settlement:
+    """Record the decision with the run, promote by it over what the caller saw, and say how the run ended.
+
+    Raises
+    ------
+    UsageError
+        The MiniFlow directory cannot be written.
+    """
+    run = books.miniflow.run(run_id)
+    recorded = record(run, decision, production)
+    promoted, verdict = decision.promote, decision.sentence
+    if promoted:
+        try:
+            production = books.promote(run_id, candidate, production, verdict, recorded.encoded)
+        except Superseded as error:
+            promoted, verdict = False, f"The model was better, but {error}."
+    run.finish("promoted" if promoted else "superseded" if decision.promote else "refused", verdict)
+    return Settlement(promoted, verdict, recorded, production if promoted else books.registry.production())
+
+
+def record(run: Run, decision: PromotionDecision, production: Production | None) -> PromotionDecision:
+    """Write the decision into the candidate's run, with the names of both; what was written."""
+    named = msgspec.structs.replace(
+        decision,
+        reason=run.meta.reason,
+        candidate=None if decision.rule == "no_candidate" else run.run_id,
+        production=None if production is None else production.run_id,
+        production_epoch=None if production is None else production.epoch,
+    )
+    run.write_artifact(DECISION_ARTIFACT, named.encoded)
+    return named

@@ -1,0 +1,293 @@
+"""A candidate beside production on live records: compared on rows that trained neither, promoted by the rule.
+
+Scoring is deterministic, so the figures of both models on sampled rows are those of what was published, whether
+the shadow got to each record or not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from core.errors import NoProductionModel, SchemaError, ServerUnavailable, UnknownRun, UsageError
+from core.miniflow import MiniFlow
+from core.model_file import ModelFile
+from core.record_place import RecordPlace
+from core.redis_registry import RedisRegistry
+from core.registry import Production
+from core.settings import Settings
+from core.shadow_registry import ShadowRegistry
+from trainer.candidacy import Settlement, settle
+from trainer.dataset import Dataset, LabelledRows
+from trainer.evaluation import Evaluation, evaluate
+from trainer.fit import probability
+from trainer.holdout import Holdout
+from trainer.open_request import DRIFTS, GROWTH
+from trainer.promotion.coverage import label_coverage
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.duel import Duel, duel, unseen
+from trainer.promotion.rule import decide
+from trainer.registries import Registries
+from trainer.retraining import own_holdout
+
+#: Promotions looked through for the first one of production's run.
+_LOOK_BACK_PROMOTIONS = 1_000
+
+
+class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Both models on the labelled rows since the shadow began."""
+
+    run_id: str
+    production: str
+    production_epoch: int
+    since_ms: int  #: rows from then on are compared; neither model was trained on them
+    rows_seen: int  #: sampled, labelled or not
+    labelled_rows: int
+    candidate_figures: Evaluation | None  #: of all labelled rows; None where there are none
+    production_figures: Evaluation | None
+    look: int  #: number of the newest test, 0 before the first
+    next_look_rows: int  #: labelled rows at which the next test is made
+    decision: PromotionDecision | None  #: by the newest test
+    verdict: str  #: one sentence
+
+
+@dataclass(frozen=True, eq=False)
+class _Contest:
+    """The two models as they are now."""
+
+    candidate: ModelFile
+    production: Production
+    current: ModelFile
+    since_ms: int
+
+
+def begin_shadow(books: Registries, run: str) -> str:
+    """Let scorers shadow production with a run; its id.
+
+    Raises
+    ------
+    NoProductionModel, UsageError
+        There is nothing to be compared with, or the run is in production itself.
+    SchemaError
+        It is of another schema than production.
+    UnknownRun, ModelFileError
+        It has no whole model.
+    """
+    run_id = books.named(run)
+    model = books.model(run_id)
+    production, current = _production(books)
+    _check(run_id, model, production, current)
+    _shadows(books).begin(run_id, model)
+    return run_id
+
+
+class ShadowJudge:
+    """Compares one shadow with production, again and again; reads samples and labels on from where it was.
+
+    Whoever looks after each label promotes what is no better in the end. So a test is made at so many labelled
+    rows as a first attempt needs, then at 1.5 times as many, and so on, on the oldest rows; each is an attempt
+    with its share of the error rate, however often somebody looks between them.
+    """
+
+    def __init__(self, books: Registries, settings: Settings, run_id: str) -> None:
+        self._books = books
+        self._settings = settings
+        self._run_id = run_id
+        self._registry = _redis(books)
+        self._dataset: Dataset | None = None
+        self._decided: tuple[tuple[str, int, int], PromotionDecision] | None = None
+
+    def compare(self) -> ShadowComparison:
+        """As things are now.
+
+        Raises
+        ------
+        UnknownRun, ModelFileError
+            The run is no shadow, or its model is not whole.
+        NoProductionModel, UsageError, SchemaError
+            As :func:`begin_shadow`: production may have changed since.
+        """
+        return self._compare(self._contest())
+
+    def promote(self) -> tuple[ShadowComparison, Settlement | None]:
+        """Decide by the newest test, record it with the run, and promote by it; None before the first test.
+
+        Production must still be what the candidate was compared with: else it is superseded. Raises as
+        :meth:`compare`.
+        """
+        contest = self._contest()
+        compared = self._compare(contest)
+        if compared.decision is None:
+            return compared, None
+        decision = compared.decision
+        settled = settle(self._books, self._run_id, contest.candidate, decision, contest.production)
+        return compared, settled
+
+    def _contest(self) -> _Contest:
+        shadows = _shadows(self._books)
+        candidate, began_ms = shadows.model(self._run_id), shadows.since_ms(self._run_id)
+        production, current = _production(self._books)
+        _check(self._run_id, candidate, production, current)
+        # The candidate was there when its shadow began, and production when it was first promoted.
+        since_ms = max(began_ms, self._first_promoted_ms(production)) + self._settings.cluster_skew_ms
+        return _Contest(candidate, production, current, since_ms)
+
+    def _first_promoted_ms(self, production: Production) -> int:
+        own = [
+            each.ts_ms
+            for each in self._registry.history(_LOOK_BACK_PROMOTIONS)
+            if each.run_id == production.run_id
+        ]
+        return min(own, default=production.updated_ts_ms)
+
+    def _compare(self, contest: _Contest) -> ShadowComparison:
+        dataset = self._rows(contest.current)
+        since = RecordPlace(contest.since_ms + 1, 0)
+        rows = dataset.labelled(since)
+        n = len(rows.y)
+        look, judged, following = looks(n, self._settings.min_labelled_rows)
+        decision = self._decision(contest, dataset, since, rows, look, judged) if look else None
+        figures = [
+            evaluate(rows.y, probability(file.model, rows.x), file.model.threshold) if n else None
+            for file in (contest.candidate, contest.current)
+        ]
+        return ShadowComparison(
+            run_id=self._run_id,
+            production=contest.production.run_id,
+            production_epoch=contest.production.epoch,
+            since_ms=contest.since_ms,
+            rows_seen=rows.rows_seen,
+            labelled_rows=n,
+            candidate_figures=figures[0],
+            production_figures=figures[1],
+            look=look,
+            next_look_rows=following,
+            decision=decision,
+            verdict=_too_few(n, rows.rows_seen, following) if decision is None else decision.sentence,
+        )
+
+    def _rows(self, current: ModelFile) -> Dataset:
+        schema = current.model.schema
+        if self._dataset is None or self._dataset.schema != schema:
+            keys = self._settings.keys
+            self._dataset = Dataset(self._registry.connection, keys, schema, self._settings)
+        self._dataset.refresh()
+        return self._dataset
+
+    def _decision(
+        self,
+        contest: _Contest,
+        dataset: Dataset,
+        since: RecordPlace,
+        rows: LabelledRows,
+        look: int,
+        judged: int,
+    ) -> PromotionDecision:
+        """Each test is made once here: its intervals take up to seconds, and whoever follows looks often."""
+        test = (contest.production.run_id, contest.since_ms, look)
+        if self._decided is None or self._decided[0] != test:
+            self._decided = test, self._decide(contest, dataset, since, rows, look, judged)
+        return self._decided[1]
+
+    def _decide(
+        self,
+        contest: _Contest,
+        dataset: Dataset,
+        since: RecordPlace,
+        rows: LabelledRows,
+        look: int,
+        judged: int,
+    ) -> PromotionDecision:
+        after_drift = self._reason() in DRIFTS
+        newest = Holdout(rows.x[:judged], rows.y[:judged])
+        decision = decide(
+            duel(contest.candidate, contest.current, newest, neighbours=newest, after_drift=after_drift),
+            self._fixed_holdout(contest),
+            after_drift=after_drift,
+            attempt=look,
+            coverage=label_coverage(dataset.seen(since), contest.current.model),
+        )
+        said = f"{decision.sentence} The rows are those since it became production's shadow."
+        return msgspec.structs.replace(decision, sentence=said)
+
+    def _reason(self) -> str:
+        try:
+            return self._books.miniflow.run(self._run_id).meta.reason
+        except UnknownRun:
+            return ""
+
+    def _fixed_holdout(self, contest: _Contest) -> Duel | None:
+        """Both on production's holdout, as far as it is known which of its rows the candidate never saw."""
+        miniflow, production = self._books.miniflow, contest.production.run_id
+        before = _earlier_decision(miniflow, self._run_id)
+        if before is not None and before.production == production and before.fixed_holdout is not None:
+            return before.fixed_holdout  # made when its training rows were at hand; the models are the same
+        fixed, own = own_holdout(miniflow, production), own_holdout(miniflow, self._run_id)
+        if fixed is None or own is None or fixed.x.shape[1] != own.x.shape[1]:
+            return None
+        others = unseen(fixed, own.x)  # perhaps trained on
+        known = unseen(fixed, others.x)
+        return duel(contest.candidate, contest.current, known) if len(known.y) else None
+
+
+def looks(labelled_rows: int, first: int) -> tuple[int, int, int]:
+    """The newest test at so many rows: its number (0: none yet), its rows, and the rows of the next one.
+
+    >>> looks(199, 200), looks(200, 200), looks(449, 200), looks(450, 200)
+    ((0, 0, 200), (1, 200, 300), (2, 300, 450), (3, 450, 675))
+    """
+    number, rows, following = 0, 0, first
+    while following <= labelled_rows:
+        number, rows, following = number + 1, following, math.ceil(GROWTH * following)
+    return number, rows, following
+
+
+def _too_few(labelled: int, seen: int, needed: int) -> str:
+    return (
+        f"There are {labelled} labelled rows of {seen} since the shadow began, fewer than the {needed} that a test"
+        " needs."
+    )
+
+
+def _earlier_decision(miniflow: MiniFlow, run_id: str) -> PromotionDecision | None:
+    try:
+        data = miniflow.run(run_id).read_artifact(DECISION_ARTIFACT)
+        return msgspec.json.decode(data, type=PromotionDecision)
+    except (UnknownRun, msgspec.MsgspecError):
+        return None
+
+
+def _production(books: Registries) -> tuple[Production, ModelFile]:
+    production = books.registry.production()
+    if production is None:
+        raise NoProductionModel("nothing is in production yet to shadow; run `streamgauge fit` first")
+    current = books.rival(production, new_schema=False)
+    if current is None:
+        raise UsageError(
+            f"the model of production {production.run_id} is damaged, so there is nothing to compare with; run "
+            f"`streamgauge promote {production.run_id}` to put a whole copy back"
+        )
+    return production, current
+
+
+def _check(run_id: str, model: ModelFile, production: Production, current: ModelFile) -> None:
+    if run_id == production.run_id:
+        raise UsageError(f"run {run_id} is in production itself; choose another from `streamgauge runs`")
+    if model.model.schema != current.model.schema:
+        raise SchemaError(
+            f"run {run_id} is of another schema than production {production.run_id}, so there is nothing to "
+            "compare; shadow a run of its schema"
+        )
+
+
+def _redis(books: Registries) -> RedisRegistry:
+    if not isinstance(books.registry, RedisRegistry):
+        raise ServerUnavailable("a shadow needs live records, so it needs Redis; set redis_url (--redis-url)")
+    return books.registry
+
+
+def _shadows(books: Registries) -> ShadowRegistry:
+    registry = _redis(books)
+    return ShadowRegistry(registry.connection, registry.keys)
