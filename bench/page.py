@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -19,7 +21,24 @@ from bench.report import OUT, Document, Result, figure
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
-_PLACE = re.compile(r"(<!-- figures: (.+?) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+AnyDocument = TypeVar("AnyDocument", bound=msgspec.Struct)
+
+
+def fill_places(text: str, kind: str, content: Callable[[str], str]) -> str:
+    """``text`` with ``content(name)`` between each ``<!-- kind: name -->`` and the next ``<!-- end of kind -->``.
+
+    What is there now is replaced; a ValueError of ``content`` is passed on.
+    """
+    return _places(kind).sub(lambda found: f"{found[1]}{content(found[2])}{found[3]}", text)
+
+
+def place_names(text: str, kind: str) -> list[str]:
+    """What the places of a kind are to be filled with, in their order."""
+    return [found[2] for found in _places(kind).finditer(text)]
+
+
+def _places(kind: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {kind}: (.+?) -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
 
 
 def with_figures(text: str, document: Document) -> str:
@@ -31,16 +50,16 @@ def with_figures(text: str, document: Document) -> str:
         A place for which the run has no row.
     """
 
-    def replaced(found: re.Match[str]) -> str:
-        wanted = found[2].split(" | ")
+    def table(names: str) -> str:
+        wanted = names.split(" | ")
         if wanted == ["run"]:
-            return f"{found[1]}{about(document)}\n{found[3]}"
+            return f"{about(document)}\n"
         rows = [result for result in document.results if result.name.startswith(tuple(wanted))]
         if not rows:
-            raise ValueError(f"the run has no row that begins with {found[2]!r}; run make bench, all of it")
-        return f"{found[1]}{markdown(rows)}\n{found[3]}"
+            raise ValueError(f"the run has no row that begins with {names!r}; run make bench, all of it")
+        return f"{markdown(rows)}\n"
 
-    return _PLACE.sub(replaced, text)
+    return fill_places(text, "figures", table)
 
 
 def markdown(results: list[Result]) -> str:
@@ -67,21 +86,30 @@ def about(document: Document) -> str:
     return f"`{document.command}`: {versions}; {machine}."
 
 
-def main() -> int:
-    """Write the page; the exit status."""
-    path = OUT / "full_path.json"
+def read_run(path: Path, kind: type[AnyDocument], remedy: str) -> AnyDocument | None:
+    """The document of a run; None where there is none, which is said with the command that makes it."""
     if not path.exists():
-        sys.stderr.write(f"streamgauge: there is no {path}; run make bench\n")
-        return 2
-    document = msgspec.json.decode(path.read_bytes(), type=Document)
+        sys.stderr.write(f"streamgauge: there is no {path}; run {remedy}\n")
+        return None
+    return msgspec.json.decode(path.read_bytes(), type=kind)
+
+
+def rewrite(page: Path, filled: Callable[[str], str]) -> int:
+    """Write a page as ``filled`` makes it of what is there; the exit status, 2 where it raises ValueError."""
     try:
-        page = with_figures(PAGE.read_text(encoding="utf-8"), document)
+        text = filled(page.read_text(encoding="utf-8"))
     except ValueError as error:
         sys.stderr.write(f"streamgauge: {error}\n")
         return 2
-    PAGE.write_text(page, encoding="utf-8")
-    sys.stdout.write(f"written   {PAGE}\n")
+    page.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"written   {page}\n")
     return 0
+
+
+def main() -> int:
+    """Write the page; the exit status."""
+    document = read_run(OUT / "full_path.json", Document, "make bench")
+    return 2 if document is None else rewrite(PAGE, lambda text: with_figures(text, document))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from core.settings import Settings
+from streamgauge.drift.expectation import brief_expectation
+from streamgauge.drift.reference import TrainingRows, rows_sampled, rows_trained_on
 from trainer.commands import FitReport
+from trainer.fit import FittedModel
+from trainer.table import Table
+
+
+@dataclass(frozen=True)
+class FitOutput:
+    """What a command that made a model says: its report, and for people what to expect of its drift reference."""
+
+    settings: Settings
+    ordered: bool  #: whether the order of the rows is that of time
+    as_json: bool
+    said: list[str] = field(default_factory=list)
+
+    def expect(self, table: Table, fitted: FittedModel) -> None:
+        """Work out what to expect of a model that was trained on a table."""
+        self._expect(fitted, rows_trained_on(table, fitted.holdout_rows, ordered=self.ordered))
+
+    def expect_of_sample(self, fitted: FittedModel) -> None:
+        """The same of one that was trained in blocks, by the rows it kept."""
+        if fitted.sample is not None:
+            self._expect(fitted, rows_sampled(fitted.sample, ordered=self.ordered))
+
+    def show(self, report: FitReport) -> None:
+        """Print the report."""
+        if self.as_json:
+            typer.echo(msgspec.json.encode(report).decode())
+        else:
+            print_report(report, self.said)
+
+    def _expect(self, fitted: FittedModel, rows: TrainingRows) -> None:
+        if not self.as_json:
+            self.said.append(brief_expectation(fitted.file, rows.of(fitted.file), self.settings))
 
 
 def print_report(report: FitReport, said: Sequence[str]) -> None:

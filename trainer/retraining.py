@@ -104,22 +104,16 @@ def retrain(
     DataError
         Values that are too large to standardise.
     """
-    n = len(rows.y)
-    if n < max(min_labelled_rows, 2):
-        return Retraining(
-            "too_few_labels",
-            f"There are {n} labelled rows of {rows.rows_seen}, fewer than the {min_labelled_rows} asked for.",
-        )
     schema = production.model.schema
     asked = choices or Choices(production.calibrate, production.threshold_rule)
+    n = len(rows.y)
+    if n < max(min_labelled_rows, 2):
+        few = f"There are {n} labelled rows of {rows.rows_seen}, fewer than the {min_labelled_rows} asked for."
+        return Retraining("too_few_labels", few)
     split = newest_split(np.arange(n))
-    for part, numbers in (("training", split.train), ("judged", split.holdout)):
-        labels = rows.y[numbers]
-        if labels.min() == labels.max():
-            return Retraining(
-                "too_few_labels",
-                f"All {len(labels)} {part} rows are of class {schema.classes[labels[0]]!r}; both are needed.",
-            )
+    one_class = _one_class(rows, split, schema.classes)
+    if one_class is not None:
+        return Retraining("too_few_labels", one_class)
     table = Table(schema.features, rows.x, rows.y, schema.classes)
     try:
         fitted = fit(
@@ -155,6 +149,15 @@ def retrain(
         )
     decision = _decide(event, rows, production, fixed_holdout, fitted, split, attempt, coverage, fresh)
     return Retraining("candidate" if decision.promote else "refused", decision.sentence, fitted, decision)
+
+
+def _one_class(rows: LabelledRows, split: Split, classes: tuple[str, str]) -> str | None:
+    """A sentence where the rows that train, or those that judge, are all of one class; else None."""
+    for part, numbers in (("training", split.train), ("judged", split.holdout)):
+        labels = rows.y[numbers]
+        if labels.min() == labels.max():
+            return f"All {len(labels)} {part} rows are of class {classes[labels[0]]!r}; both are needed."
+    return None
 
 
 def _decide(

@@ -9,16 +9,11 @@ the versions and the machine::
 
 from __future__ import annotations
 
-import re
 import sys
 
-import msgspec
-
-from bench.page import PAGE, about
+from bench.page import PAGE, about, fill_places, place_names, read_run, rewrite
 from bench.report import OUT
 from bench.train.report import TrainDocument
-
-_PLACE = re.compile(r"(<!-- train: (.+?) -->\n).*?(<!-- end of train -->)", re.DOTALL)
 
 
 def with_table(text: str, document: TrainDocument) -> str:
@@ -32,32 +27,20 @@ def with_table(text: str, document: TrainDocument) -> str:
     found = {table.name: table.markdown() for table in document.tables}
     found["run"] = f"{about(document)} Seed {document.seed}."
 
-    def replaced(place: re.Match[str]) -> str:
-        if place[2] not in found:
-            raise ValueError(f"the run has no table {place[2]!r}; run make bench-train")
-        return f"{place[1]}{found[place[2]]}\n\n{place[3]}"
+    def table(name: str) -> str:
+        if name not in found:
+            raise ValueError(f"the run has no table {name!r}; run make bench-train")
+        return f"{found[name]}\n\n"
 
-    page, places = _PLACE.subn(replaced, text)
-    if not places:
+    if not place_names(text, "train"):
         raise ValueError("the page has no place for it; add <!-- train: training --> and <!-- end of train -->")
-    return page
+    return fill_places(text, "train", table)
 
 
 def main() -> int:
     """Write the page; the exit status."""
-    path = OUT / "train.json"
-    if not path.exists():
-        sys.stderr.write(f"streamgauge: there is no {path}; run make bench-train\n")
-        return 2
-    document = msgspec.json.decode(path.read_bytes(), type=TrainDocument)
-    try:
-        page = with_table(PAGE.read_text(encoding="utf-8"), document)
-    except ValueError as error:
-        sys.stderr.write(f"streamgauge: {error}\n")
-        return 2
-    PAGE.write_text(page, encoding="utf-8")
-    sys.stdout.write(f"written   {PAGE}\n")
-    return 0
+    document = read_run(OUT / "train.json", TrainDocument, "make bench-train")
+    return 2 if document is None else rewrite(PAGE, lambda text: with_table(text, document))
 
 
 if __name__ == "__main__":

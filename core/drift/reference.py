@@ -108,24 +108,7 @@ def read_reference(
     v = len(index)
     if rows < 1:
         raise ValueError(f"it is of {rows} rows")
-    shapes = {
-        "drift_index": (v,),
-        "drift_scalars": (len(_SCALARS),),
-        **{f"drift_{name}": (v,) for name in _VECTORS},
-        **{f"drift_{name}": (v + 1,) for name in _LONGER},
-        **{f"drift_{name}": (v, v) for name in _MATRICES},
-        "drift_thresholds": (2, len(CHANNELS)),
-        "drift_edges": (v + 2, BINS - 1),
-        "drift_shares": (v + 2, BINS),
-        "drift_binned_rows": (1,),
-        "drift_run_lengths": (len(arrays["drift_run_lengths"]),),
-    }
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
-        # edges behind the last one are infinite
-        if np.isnan(arrays[name]).any() or (name != "drift_edges" and not np.isfinite(arrays[name]).all()):
-            raise ValueError(f"{name} holds values that are not finite")
+    _check_shapes(arrays, v)
     whole = index == np.rint(index)
     rising = (np.diff(index) > 0).all()
     if not v or not whole.all() or not rising or not (index >= 0).all() or not (index < features).all():
@@ -159,3 +142,25 @@ def read_reference(
         seed,
         known_truth,
     )
+
+
+def _check_shapes(arrays: Mapping[str, NDArray[np.float64]], v: int) -> None:
+    """Raise ValueError where an array is not of the shape that v columns ask for, or not finite."""
+    shapes = {
+        "drift_index": (v,),
+        "drift_scalars": (len(_SCALARS),),
+        **{f"drift_{name}": (v,) for name in _VECTORS},
+        **{f"drift_{name}": (v + 1,) for name in _LONGER},
+        **{f"drift_{name}": (v, v) for name in _MATRICES},
+        "drift_thresholds": (2, len(CHANNELS)),
+        "drift_edges": (v + 2, BINS - 1),
+        "drift_shares": (v + 2, BINS),
+        "drift_binned_rows": (1,),
+        "drift_run_lengths": (len(arrays["drift_run_lengths"]),),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+        # edges behind the last one are infinite
+        if np.isnan(arrays[name]).any() or (name != "drift_edges" and not np.isfinite(arrays[name]).all()):
+            raise ValueError(f"{name} holds values that are not finite")

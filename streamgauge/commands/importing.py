@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from streamgauge.commands.models import NewSchema
-from streamgauge.drift.expectation import brief_expectation
-from streamgauge.drift.reference import rows_trained_on
-from streamgauge.fit_output import print_report
+from streamgauge.fit_output import FitOutput
 from streamgauge.options import (
     AsJson,
     CostFn,
@@ -24,9 +21,7 @@ from streamgauge.options import (
     ThresholdBy,
     registry_settings,
 )
-from trainer.fit import FittedModel
 from trainer.imported.command import import_model as import_into_registry
-from trainer.table import Table
 
 
 def import_model(
@@ -82,12 +77,7 @@ def import_model(
         min_recall=min_recall,
         min_precision=min_precision,
     )
-    said: list[str] = []
-
-    def expect(table: Table, fitted: FittedModel) -> None:
-        rows = rows_trained_on(table, fitted.holdout_rows, ordered=not unordered)
-        said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
-
+    output = FitOutput(settings, not unordered, as_json)
     report = import_into_registry(
         file,
         data,
@@ -97,10 +87,7 @@ def import_model(
         holdout=holdout,
         unseen=unseen,
         new_schema=new_schema,
-        ordered=not unordered,
-        on_fitted=None if as_json else expect,
+        ordered=output.ordered,
+        on_fitted=output.expect,
     )
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
-    else:
-        print_report(report, said)
+    output.show(report)

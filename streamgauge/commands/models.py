@@ -7,13 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from core.errors import DataError
-from streamgauge.drift.expectation import brief_expectation
-from streamgauge.drift.reference import TrainingRows, rows_sampled, rows_trained_on
-from streamgauge.fit_output import print_report
+from streamgauge.fit_output import FitOutput
 from streamgauge.options import (
     AsJson,
     CostFn,
@@ -32,8 +29,6 @@ from streamgauge.options import (
 )
 from trainer import commands
 from trainer.block_entry import fit_table_in_blocks
-from trainer.fit import FittedModel
-from trainer.table import Table
 
 NewSchema = Annotated[
     bool,
@@ -97,41 +92,25 @@ def fit(
         min_recall=min_recall,
         min_precision=min_precision,
     )
-    ordered, kind = not unordered, split_kind(split)
-    said: list[str] = []
-
-    def expect(fitted: FittedModel, rows: TrainingRows) -> None:
-        if not as_json:
-            said.append(brief_expectation(fitted.file, rows.of(fitted.file), settings))
-
-    def expect_of(table: Table, fitted: FittedModel) -> None:
-        expect(fitted, rows_trained_on(table, fitted.holdout_rows, ordered=ordered))
-
-    def expect_of_sample(fitted: FittedModel) -> None:
-        if fitted.sample is not None:
-            expect(fitted, rows_sampled(fitted.sample, ordered=ordered))
-
+    output, kind = FitOutput(settings, not unordered, as_json), split_kind(split)
     if blocks:
         report = fit_table_in_blocks(
             *(csv, label, positive, settings),
             new_schema=new_schema,
-            ordered=ordered,
+            ordered=output.ordered,
             split=kind,
-            on_fitted=expect_of_sample,
+            on_fitted=output.expect_of_sample,
         )
     else:
         with _memory_for(csv):
             report = commands.fit_table(
                 *(csv, label, positive, settings),
                 new_schema=new_schema,
-                ordered=ordered,
+                ordered=output.ordered,
                 split=kind,
-                on_fitted=expect_of,
+                on_fitted=output.expect,
             )
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
-        return
-    print_report(report, said)
+    output.show(report)
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pytest import approx  # noqa: PT013  (reads as the claim it makes)
+
+from tests.streamgauge.one_scorer import scorer_answer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,23 +29,7 @@ def test_two_commands_train_and_serve(run: Run, raisin_csv: Path, tmp_path: Path
     assert report["promoted"]
     assert report["validation"]["accuracy"] > 0.8
     record, shown = readme_example()
-    with subprocess.Popen(
-        [sys.executable, "-m", "scorer", "--http-port", "0"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as scorer:
-        assert scorer.stdout is not None
-        try:
-            said = [json.loads(scorer.stdout.readline()) for _ in range(2)]
-            assert [line["event"] for line in said] == ["listening", "ready"]
-            request = urllib.request.Request(said[1]["http"] + "/predict", json.dumps(record).encode())  # noqa: S310
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  (our own scorer on loopback)
-                prediction = json.loads(answer.read())
-        finally:
-            scorer.terminate()
-        assert scorer.wait(20) == 0
+    prediction = scorer_answer(tmp_path, record)
     assert list(prediction) == ["pred", "p_class1", "logit", "bias", "feature_contrib_logit", "model"]
     assert prediction["model"] == report["run_id"]
     assert list(prediction["feature_contrib_logit"]) == list(record)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.streamgauge.one_scorer import scorer_answer
 from tests.trainer.imported.exporting import export
 from trainer.table import read_table
 
@@ -44,23 +43,7 @@ def test_a_scorer_answers_what_scikit_learn_answers(run: Run, raisin_csv: Path, 
     report = json.loads(answer.stdout)
     assert report["promoted"]
     records = [dict(zip(table.features, row, strict=True)) for row in table.x[::10].tolist()]
-    with subprocess.Popen(
-        [sys.executable, "-m", "scorer", "--http-port", "0"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as scorer:
-        assert scorer.stdout is not None
-        try:
-            said = [json.loads(scorer.stdout.readline()) for _ in range(2)]
-            assert [line["event"] for line in said] == ["listening", "ready"]
-            request = urllib.request.Request(said[1]["http"] + "/predict", json.dumps(records).encode())  # noqa: S310
-            with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310  (our own scorer on loopback)
-                predictions = json.loads(reply.read())
-        finally:
-            scorer.terminate()
-        assert scorer.wait(20) == 0
+    predictions = scorer_answer(tmp_path, records)
     assert {each["model"] for each in predictions} == {report["run_id"]}
     expected = fitted.predict_proba(table.x[::10])[:, list(fitted.classes_).index("Besni")]
     np.testing.assert_allclose([each["p_class1"] for each in predictions], expected, rtol=0, atol=EXACT)

@@ -66,7 +66,8 @@ def test_the_order_of_unordered_rows_is_not_looked_at() -> None:
 def test_a_table_sorted_by_class_does_not_count_as_drifting() -> None:
     table = a_table(np.random.default_rng(1).normal(size=(600, 3)))
     order = np.argsort(table.y, kind="stable")
-    fit(Table(table.features, table.x[order], table.y[order]), seed=0)
+    by_class = fit(Table(table.features, table.x[order], table.y[order]), seed=0)
+    assert by_class.file.drift.dependence == 1.0
 
 
 def test_rows_stored_by_class_are_not_taken_for_an_order_of_time(raisin: Table) -> None:
