@@ -38,24 +38,29 @@ def fingerprint(
     step = max(1, _BLOCK_BYTES // (8 * schema.width))
     for start in range(0, len(x), step):
         digest.add(x[start : start + step])
-    return digest.fingerprint(y, weights, csv_sha256)
+    digest.add_outcomes(y)
+    return digest.fingerprint(weights, csv_sha256)
 
 
 class RowDigest:
     """The same of rows that come in pieces: ``rows`` of them in all."""
 
     def __init__(self, schema: Schema, rows: int) -> None:
+        self._rows = rows
         self._digest = hashlib.sha256(msgspec.json.encode([schema.features, schema.classes, rows]) + b"\n")
 
     def add(self, x: NDArray[np.float64]) -> None:
         """The next rows (k, d), in training order."""
         self._digest.update(np.ascontiguousarray(x, dtype="<f8").data)
 
-    def fingerprint(
-        self, y: NDArray[np.uint8], weights: NDArray[np.float64] | None = None, csv_sha256: str | None = None
-    ) -> DataFingerprint:
-        """When all are in, with the outcomes and weights of all of them."""
+    def add_outcomes(self, y: NDArray[np.uint8]) -> None:
+        """When all rows are in, the next of their outcomes (k,), in the same order."""
         self._digest.update(np.ascontiguousarray(y, dtype=np.uint8).data)
+
+    def fingerprint(
+        self, weights: NDArray[np.float64] | None = None, csv_sha256: str | None = None
+    ) -> DataFingerprint:
+        """When all outcomes are in too, with the weights of all rows."""
         if weights is not None:
             self._digest.update(np.ascontiguousarray(weights, dtype="<f8").data)
-        return DataFingerprint(len(y), self._digest.hexdigest(), csv_sha256)
+        return DataFingerprint(self._rows, self._digest.hexdigest(), csv_sha256)

@@ -16,14 +16,17 @@ from typing import Any, get_args
 import msgspec
 
 from core.calibration import CalibrationRequest
-from core.errors import ServerUnavailable, SettingsError
+from core.errors import RecordError, ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
+from core.number import parse_number
 from core.threshold_rule import ThresholdBy, ThresholdRule, threshold_rule
 
 #: Prefix of environment variables.
 ENVIRONMENT_PREFIX = "STREAMGAUGE_"
 #: Smallest number of records to a false alarm: thresholds are found at run lengths of some thousand.
 LEAST_BUDGET = 1_000
+#: Whole numbers below this are float64 numbers, each its own.
+_EXACT = 2**53
 #: As core.miniflow has it, which services of a stream need not import.
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 #: The settings file, looked for in the working directory.
@@ -277,10 +280,34 @@ def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, An
             hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those there are"
             raise SettingsError(f"unknown setting {name!r} {where}; {hint}")
         try:
-            values[name] = msgspec.convert(value, kinds[name], strict=not isinstance(value, str))
+            values[name] = (
+                _read(value, kinds[name]) if isinstance(value, str) else msgspec.convert(value, kinds[name])
+            )
         except msgspec.ValidationError as error:
             raise SettingsError(f"setting {name!r} {where} is {value!r}: {error}") from error
         places[name] = where
+
+
+def _read(text: str, kind: Any) -> Any:
+    """A value of text as its setting's type; numbers as the wire has them, so that ``.5`` is one.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        Text that is no such value.
+    """
+    kinds = get_args(kind) or (kind,)
+    if str not in kinds and bool not in kinds:
+        try:
+            number = parse_number(text.encode(), "")
+        except RecordError:  # inf, which is a setting's value and no record's, or nothing at all
+            pass
+        else:
+            if float in kinds:
+                return number
+            if number.is_integer() and abs(number) < _EXACT:
+                return int(number)
+    return msgspec.convert(text, kind, strict=False)
 
 
 def _file_values(path: Path) -> dict[str, Any]:

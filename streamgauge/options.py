@@ -34,6 +34,16 @@ MinRecall = Annotated[float | None, typer.Option("--min-recall", help="Best prec
 MinPrecision = Annotated[
     float | None, typer.Option("--min-precision", help="Best recall with at least this precision.")
 ]
+InverseL2 = Annotated[
+    float | None,
+    typer.Option(
+        "--inverse-l2", help="Penalty as scikit-learn's C: smaller is stronger, inf is none (default: 1)."
+    ),
+]
+ClassWeight = Annotated[
+    str | None,
+    typer.Option("--class-weight", help="none, or balanced: both classes count alike (default: none)."),
+]
 SplitOption = Annotated[
     str, typer.Option("--split", help="stratified, or time: the rows are in order, and only earlier ones train.")
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from core.miniflow import Parameter
 from core.model_file import ModelFile
 from core.settings import Settings
@@ -17,6 +19,7 @@ from trainer.fit import FittedModel
 from trainer.fit_blocks import fit_blocks
 from trainer.solvers.choice import chosen_block_solver
 from trainer.split import SplitKind, check_order
+from trainer.training_rows import TrainingRows
 
 
 def fit_table_in_blocks(
@@ -34,8 +37,8 @@ def fit_table_in_blocks(
 
     As :func:`trainer.commands.fit_table`, with two differences of :func:`trainer.fit_blocks.fit_blocks`:
     calibration and threshold are found on rows of their own, and unless ``split`` is "time" the held-out rows are
-    drawn without regard to their classes. Where something is in production, a pass more finds the rows of its
-    holdout that this model was trained on.
+    drawn without regard to their classes. Where something is in production, a pass more finds the rows
+    of both holdouts that are equal to rows that this model was trained on.
 
     Raises
     ------
@@ -64,7 +67,8 @@ def fit_table_in_blocks(
         neighbours = spread_neighbours(fitted.holdout, ordered=ordered)
         if split == "time":
             neighbours = None if alike is None else rest.newest()
-        return Candidate(fitted, source.class_note, source.rows, rest, neighbours)
+        sample = np.empty((0, len(source.features))) if fitted.sample is None else fitted.sample.x
+        return Candidate(fitted, source.class_note, source.rows, TrainingRows(rest, sample), neighbours)
 
     params: dict[str, Parameter] = {"csv": csv.name, "label": label, "split": split}
     return enter_candidate(source.schema, candidate, settings, FIT, params, new_schema=new_schema)

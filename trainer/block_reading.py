@@ -7,46 +7,40 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data_fingerprint import DataFingerprint, RowDigest
-from core.model import Floats, LogisticModel
+from core.data_fingerprint import RowDigest
+from core.model import Floats
+from core.schema import Schema
 from trainer.block_parts import BlockParts, BlockSource, Part, PartedBlock, sample_rows
 from trainer.kept_rows import KeptRows
 from trainer.solvers.moments import Moments
-from trainer.table import Labels
 
 
 @dataclass(frozen=True, eq=False)
 class BlockReading:
-    """The rows of each purpose, and what a model says of all those that trained it."""
+    """The rows of each purpose, and what is known of all those that trained a model."""
 
     sample: KeptRows  #: of the training rows
     calibrating: KeptRows
     judging: KeptRows
-    train_logit: Floats  #: (n,) of all training rows
-    train_y: Labels  #: (n,)
     products: Floats  #: (d, d) of the standardised columns of all training rows
-    data: DataFingerprint  #: of all training rows
+    digest: RowDigest  #: of all training rows, but for their outcomes
 
 
-def read_blocks(source: BlockSource, parts: BlockParts, model: LogisticModel, moments: Moments) -> BlockReading:
-    """One pass over ``source``, for a ``model`` trained on the rows of ``moments``.
+def read_blocks(source: BlockSource, parts: BlockParts, schema: Schema, moments: Moments) -> BlockReading:
+    """One pass over ``source``, for a model of ``schema`` trained on the rows of ``moments``.
 
-    Memory is that of the rows kept and of nine bytes a training row.
+    Memory is that of the rows kept.
     """
     width = len(source.features)
     share = sample_rows(width) / moments.rows
     kept: dict[Part, list[KeptRows]] = {part: [] for part in Part}
-    logits: list[Floats] = []
-    labels: list[Labels] = []
-    digest = RowDigest(model.schema, moments.rows)
+    digest = RowDigest(schema, moments.rows)
     products = np.zeros((width, width))
     # of each feature that varies at all the sample has a row that shows it, however rare
     unseen = moments.standard_deviation > 0
     for block in parts.shared_out(source):
         trains = block.part == Part.TRAIN
         x = block.x[trains]
-        logits.append(model.score(x).logit)
-        labels.append(block.y[trains])
         digest.add(x)
         z = moments.standardise(x)
         products += z.T @ z
@@ -59,15 +53,12 @@ def read_blocks(source: BlockSource, parts: BlockParts, model: LogisticModel, mo
             (Part.JUDGE, block.part == Part.JUDGE),
         ):
             kept[part].append(_kept(block, rows))
-    y = np.concatenate(labels)
     return BlockReading(
         sample=_joined(kept[Part.TRAIN]),
         calibrating=_joined(kept[Part.CALIBRATE]),
         judging=_joined(kept[Part.JUDGE]),
-        train_logit=np.concatenate(logits),
-        train_y=y,
         products=products,
-        data=digest.fingerprint(y, csv_sha256=source.csv_sha256),
+        digest=digest,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -17,10 +16,12 @@ from trainer.fit import FittedModel, probability
 from trainer.holdout import Holdout
 from trainer.metrics.probability import log_loss
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
-from trainer.promotion.duel import duel, unseen_in_blocks
-from trainer.promotion.rule import decide, decide_alone
+from trainer.promotion.duel import duel
+from trainer.promotion.fresh_rows import judges_of
+from trainer.promotion.rule import decide, decide_alone, decide_unjudged
 from trainer.registries import Registries
 from trainer.retraining import own_holdout
+from trainer.training_rows import TrainingRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Candidate:
     fitted: FittedModel
     class_note: str  #: which value is class 1, and why
     rows: int  #: in all
-    trained_on: Iterable[Floats]  #: as :func:`judge_candidate` has it
+    trained_on: TrainingRows  #: as :func:`judge_candidate` has it
     neighbours: Holdout | None  #: the same
 
 
@@ -48,7 +49,7 @@ def judge_candidate(
     miniflow: MiniFlow,
     candidate: ModelFile,
     holdout: Holdout,
-    trained_on: Iterable[Floats],
+    trained_on: TrainingRows,
     production: Production | None,
     current: ModelFile | None,
     weights: Floats | None = None,
@@ -59,8 +60,8 @@ def judge_candidate(
     Parameters
     ----------
     trained_on
-        Blocks (m, d) of the rows that the candidate was trained on: those of them that production held out judge
-        nothing. They are read once, or not at all where there is nothing to compare with.
+        The rows that the candidate was trained on: rows equal to them judge nothing. They are read once, or not at
+        all where there is nothing to compare with.
     current
         Production's model; None where nothing is in production, or nothing that can be read.
     weights
@@ -75,11 +76,17 @@ def judge_candidate(
     if current is None or current.model.schema != candidate.model.schema:
         why = "has no whole model of a known format" if current is None else "is of another schema"
         return decide_alone(own_loss, "no_comparison", f"Production {why}, so there is nothing to compare with.")
-    fixed, known = None, own_holdout(miniflow, production.run_id)
-    if known is not None and known.x.shape[1] == current.model.schema.width:
-        rest = unseen_in_blocks(known, trained_on)
-        fixed = duel(candidate, current, rest) if len(rest.y) else None
-    return decide(duel(candidate, current, holdout, weights=weights, neighbours=neighbours), fixed)
+    own = own_holdout(miniflow, production.run_id)
+    if own is not None and own.x.shape[1] != current.model.schema.width:
+        own = None
+    judges = judges_of(holdout, own, trained_on)
+    if not judges.fresh.any():
+        return judges.named(decide_unjudged(f"{judges.none_left}; give rows of their own."))
+    newest = judges.newest(holdout)
+    fixed = None if judges.fixed is None else duel(candidate, current, judges.fixed)
+    weights = None if weights is None else weights[judges.fresh]
+    neighbours = newest if neighbours is holdout else neighbours
+    return judges.named(decide(duel(candidate, current, newest, weights=weights, neighbours=neighbours), fixed))
 
 
 def spread_neighbours(holdout: Holdout, *, ordered: bool) -> Holdout | None:

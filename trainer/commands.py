@@ -44,6 +44,7 @@ from trainer.solvers.choice import chosen_solver
 from trainer.split import SplitKind, check_order, split_by
 from trainer.table import Table, read_table
 from trainer.threshold_sweep import ThresholdSweep, sweep_holdout
+from trainer.training_rows import TrainingRows
 
 #: Why a run was started or promoted, where a person asked.
 FIT, MANUAL, ROLLBACK = "fit", "manual", "rollback"
@@ -189,7 +190,7 @@ def enter_model(
         known = table.x[rest] if trained_on is None else trained_on
         others = Holdout(table.x[rest], table.y[rest])
         neighbours = others if in_time else spread_neighbours(fitted.holdout, ordered=ordered)
-        return Candidate(fitted, table.class_note, len(table.y), [known], neighbours)
+        return Candidate(fitted, table.class_note, len(table.y), TrainingRows([known], known), neighbours)
 
     return enter_candidate(table.schema, candidate, settings, reason, params, new_schema=new_schema)
 

@@ -7,7 +7,7 @@ point, all from its training rows alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -19,14 +19,12 @@ from core.profile import moments
 from trainer.calibration.folds import calibrated
 from trainer.calibration.report import CalibrationOption
 from trainer.decision import Choices, decide
-from trainer.diagnostics.walk import TELLING_GAIN
+from trainer.diagnostics.arrival import arrived
 from trainer.evaluation import Evaluation, evaluate
 from trainer.metrics.reliability import calibration_error_floor, expected_calibration_error
 from trainer.out_of_sample import cross_fit, stopping_problem
 from trainer.penalty import PENALTIES, Recipe, choose_penalty
-from trainer.solvers.balanced_classes import BalancedClasses
-from trainer.solvers.base import Problem, Solution, Solver
-from trainer.solvers.class_weights import balanced_weights
+from trainer.solvers.base import Problem
 from trainer.solvers.newton import Newton
 from trainer.split import Rows, Split
 from trainer.table import Labels, Table
@@ -146,24 +144,10 @@ def _judged(table: Table, split: Split, seed: int, way: Training) -> tuple[FoldF
     return FoldFigures(
         train_rows=len(y),
         inverse_l2=c if np.isfinite(c) else None,
-        arrived=_arrived(solver, problem, solution),
+        arrived=arrived(solver, problem, solution),
         calibration=decision.calibration.chosen,
         judged=evaluate(table.y[split.holdout], probability, model.threshold),
     ), probability
-
-
-def _arrived(solver: Solver, problem: Problem, solution: Solution) -> bool:
-    """As the finding ``not_converged`` judges one fit: a gradient method that stopped short may be near."""
-    if solution.converged or solution.end == "validation":
-        return True
-    if not solver.first_order:
-        return False
-    trained = problem.training_only()
-    if isinstance(solver, BalancedClasses):
-        trained = replace(trained, class_weights=balanced_weights(trained.y))
-    best = Newton(c=solver.c).solve(trained, 0, solution.theta).epoch.objective
-    left: float = 2.0 * len(trained.y) * (trained.value(solution.theta, solver.c) - best)
-    return left < TELLING_GAIN
 
 
 def _checked_moments(x: Floats, y: Labels, split: Split, classes: tuple[str, str]) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ from trainer.calibration.folds import calibrated
 from trainer.decision import Choices, Decision, decide
 from trainer.diagnostics.diagnosis import diagnose
 from trainer.diagnostics.evidence import Evidence
-from trainer.diagnostics.finding import Finding
+from trainer.diagnostics.finding import Finding, WarningKind
 from trainer.drift_reference import drift_reference, rows_before
 from trainer.evaluation import Evaluation, evaluate
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
@@ -33,6 +33,7 @@ from trainer.solvers.base import Problem, Solution, Solver
 from trainer.solvers.newton import Newton
 from trainer.split import Rows, Split, stratified_split
 from trainer.table import MAX_MAGNITUDE, Labels, Table
+from trainer.training_rows import TRAINING_ROWS_ARTIFACT, RowPrints, encode_prints, row_prints
 from trainer.validation_predictions import PREDICTIONS_ARTIFACT, encode_predictions
 
 #: The solver of a run that names none: L2 with C = 1, because it arrives on collinear features.
@@ -60,6 +61,7 @@ class FittedModel:
     findings: tuple[Finding, ...]  #: what :func:`trainer.diagnostics.diagnosis.diagnose` says of it
     data: DataFingerprint  #: of the rows that it was trained on
     holdout_rows: Rows  #: (n_holdout,) their numbers in the table
+    trained_prints: RowPrints  #: of the training rows; of those in ``sample`` where there is one
     sample: KeptRows | None = None  #: rows that the drift reference is of; None: all training rows
     notes: tuple[str, ...] = ()  #: what else to know of where the model comes from, one sentence each
 
@@ -67,6 +69,14 @@ class FittedModel:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting the model: one sentence each, with its remedy."""
         return (*(finding.sentence for finding in self.findings), *self.decision.warnings, *self.notes)
+
+    @property
+    def warning_kinds(self) -> tuple[WarningKind, ...]:
+        """What each of the warnings is about."""
+        kinds: list[WarningKind] = [finding.symptom for finding in self.findings]
+        kinds += ["threshold_missed"] * len(self.decision.warnings)
+        kinds += ["origin"] * len(self.notes)
+        return tuple(kinds)
 
     @property
     def card(self) -> ModelCard:
@@ -95,6 +105,7 @@ class FittedModel:
             calibration=self.decision.calibration,
             operating_point=self.decision.operating_point,
             warnings=self.warnings,
+            warning_kinds=self.warning_kinds,
         )
 
 
@@ -200,6 +211,7 @@ def fit(
         findings=findings,
         data=fingerprint(table.schema, x, y, whole.weights, table.csv_sha256),
         holdout_rows=split.holdout,
+        trained_prints=row_prints(x),
     )
 
 
@@ -220,8 +232,9 @@ def log_run(
     """Log a fitted model as a run and return its id.
 
     Steps: open the run; parameters; a metrics line an epoch and one of final figures; data fingerprint; holdout,
-    predictions of it, profile, card; the model last, so that a run with a model has all that belongs to it. The
-    outcome is ``logged`` until the caller records the promotion rule's with ``miniflow.run(run_id).finish(...)``.
+    predictions of it, fingerprints of the training rows, profile, card; the model last, so that a run with a model
+    has all that belongs to it. The outcome is ``logged`` until the caller records the promotion rule's with
+    ``miniflow.run(run_id).finish(...)``.
 
     Raises
     ------
@@ -237,6 +250,7 @@ def log_run(
     run.write_artifact(HOLDOUT_ARTIFACT, fitted.holdout.encoded)
     predictions = encode_predictions(fitted.file.model, fitted.holdout, fitted.holdout_rows)
     run.write_artifact(PREDICTIONS_ARTIFACT, predictions)
+    run.write_artifact(TRAINING_ROWS_ARTIFACT, encode_prints(fitted.trained_prints))
     if fitted.out_of_sample is not None:
         run.write_artifact(OUT_OF_SAMPLE_ARTIFACT, fitted.out_of_sample.encoded)
     run.write_artifact(PROFILE_ARTIFACT, profile_document(fitted.file.profile))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from core.concept_reference import fit_concept_reference
@@ -10,9 +11,9 @@ from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import TrainingProfile, profile_of
 from core.schema import Schema
+from trainer.block_figures import TrainingFigures, training_figures
 from trainer.block_parts import BlockParts, BlockSource, TrainingBlocks
 from trainer.block_reading import BlockReading, read_blocks
-from trainer.calibration.folds import calibrated
 from trainer.decision import Choices, Decision, decide
 from trainer.diagnostics.diagnosis import diagnose
 from trainer.diagnostics.evidence import Evidence
@@ -25,6 +26,7 @@ from trainer.solvers.balanced_classes import BalancedClasses
 from trainer.solvers.base import Problem, Solution, Solver
 from trainer.solvers.block_newton import BlockNewton
 from trainer.solvers.blocks import BlockSolution
+from trainer.training_rows import row_prints
 
 
 def fit_blocks(
@@ -42,9 +44,10 @@ def fit_blocks(
 
     The weights, the profile, the fingerprint and the figures of training are those of all training rows; the drift
     reference and what is diagnosed are those of a sample of at most 100,000. There are rows enough, so calibration
-    and threshold are found on rows of their own in place of folds. It takes a pass more than
-    :func:`trainer.solvers.blocks.solve_blocks`, and the memory of :func:`trainer.block_reading.read_blocks` and of
-    some 90 bytes a training row for the figures of training.
+    and threshold are found on rows of their own in place of folds. It takes two passes more than
+    :func:`trainer.solvers.blocks.solve_blocks`, one where the sample is all training rows, and the memory of
+    :func:`trainer.block_reading.read_blocks`. The second is for the figures of training: all are exact but for AUC
+    and average precision, which are those of a fine histogram (:mod:`trainer.summed_evaluation`).
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def fit_blocks(
     parts = BlockParts.of(source.rows, seed, calibrates=choices.anything, by_time=by_time)
     found = recipe.solve_blocks(TrainingBlocks(source, parts), balanced=balanced)
     model = _model(source, found)
-    read = read_blocks(source, parts, model, found.moments)
+    read = read_blocks(source, parts, model.schema, found.moments)
     _check_judges(source, read, by_time=by_time)
     profile, sample = _profile(source, found, read, seed), read.sample
     order, before = (sample.numbers, sample.before) if ordered else (None, None)
@@ -82,8 +85,10 @@ def fit_blocks(
     rows = _out_of_sample(model, read, seed, by_time=ordered and by_time)
     decision = decide(model, rows, choices)
     file = ModelFile(decision.model, profile, reference, concept, choices.calibrate, choices.threshold_rule)
+    blocks = TrainingBlocks(source, parts)
+    figures = training_figures(blocks, found.moments.rows, read.sample, decision.model, read.digest)
     named = BalancedClasses(recipe) if balanced else recipe
-    return _fitted(source, file, found, read, named, seed, rows, decision, choices)
+    return _fitted(source, file, found, read, figures, named, seed, rows, decision, choices)
 
 
 def _fitted(
@@ -91,6 +96,7 @@ def _fitted(
     file: ModelFile,
     found: BlockSolution,
     read: BlockReading,
+    figures: TrainingFigures,
     solver: Solver,
     seed: int,
     rows: OutOfSample | None,
@@ -102,7 +108,7 @@ def _fitted(
     problem = Problem(
         found.moments.standardise(sample.x), sample.y, found.moments.standardise(judging.x), judging.y
     )
-    solution = _solution(problem, found, read)
+    solution = _solution(problem, found, figures)
     held_out = probability(model, judging.x)
     findings = diagnose(
         Evidence(
@@ -127,15 +133,16 @@ def _fitted(
         solution=solution,
         solver=solver,
         seed=seed,
-        train=evaluate(read.train_y, calibrated(model.calibration, read.train_logit), model.threshold),
+        train=figures.evaluation,
         validation=evaluate(judging.y, held_out, model.threshold),
-        train_class1_rows=int(read.train_y.sum()),
+        train_class1_rows=found.moments.class1_rows,
         holdout=Holdout(judging.x, judging.y),
         out_of_sample=rows,
         decision=decision,
         findings=findings,
-        data=read.data,
+        data=read.digest.fingerprint(csv_sha256=source.csv_sha256),
         holdout_rows=judging.numbers,
+        trained_prints=row_prints(sample.x),
         sample=sample,
     )
 
@@ -178,13 +185,11 @@ def _out_of_sample(model: LogisticModel, read: BlockReading, seed: int, *, by_ti
     return OutOfSample.of(model.score(kept.x).logit, kept.y, seed, by_time=by_time)
 
 
-def _solution(problem: Problem, found: BlockSolution, read: BlockReading) -> Solution:
+def _solution(problem: Problem, found: BlockSolution, figures: TrainingFigures) -> Solution:
     """The last step alone stands in the history: its figures are of all training rows."""
-    everything = Problem(
-        np.empty((len(read.train_y), 0)), read.train_y, problem.validation_x, problem.validation_y
-    )
-    epoch = everything.epoch(
-        found.steps, found.theta, found.objective, read.train_logit, problem.validation_logit(found.theta)
+    of_the_sample = problem.epoch(found.steps, found.theta, found.objective)
+    epoch = msgspec.structs.replace(
+        of_the_sample, train_loss=figures.raw_loss, train_accuracy=figures.raw_accuracy
     )
     return Solution(
         coefficients=found.coefficients,

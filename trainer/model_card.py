@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from core.miniflow import Parameter
@@ -38,6 +40,19 @@ class ModelCard(msgspec.Struct, frozen=True):
     calibration: CalibrationReport | None = None  #: cards of earlier versions have none
     operating_point: OperatingPoint | None = None  #: the same
     warnings: tuple[str, ...] = ()  #: one sentence each, with its remedy; cards of earlier versions have none
+    #: What each of them is about: a :data:`trainer.diagnostics.finding.WarningKind`; earlier cards do not say it.
+    warning_kinds: tuple[str, ...] = ()
+
+    def without(self, kinds: Collection[str]) -> ModelCard:
+        """The card without the warnings of some kinds; those of unknown kind stay."""
+        if len(self.warning_kinds) != len(self.warnings):
+            return self
+        kept = [place for place, kind in enumerate(self.warning_kinds) if kind not in kinds]
+        return msgspec.structs.replace(
+            self,
+            warnings=tuple(self.warnings[place] for place in kept),
+            warning_kinds=tuple(self.warning_kinds[place] for place in kept),
+        )
 
     @property
     def encoded(self) -> bytes:

@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from core.drift_window import RetrainEvent
 from core.errors import ModelFileError, ReferenceDrifts, UnknownRun
@@ -21,12 +20,13 @@ from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
 from trainer.open_request import DRIFTS
 from trainer.promotion.coverage import LabelCoverage
 from trainer.promotion.decision import PromotionDecision
-from trainer.promotion.duel import Duel, duel, unseen
-from trainer.promotion.fresh_rows import fresh_rows
+from trainer.promotion.duel import Duel, duel
+from trainer.promotion.fresh_rows import Judges, judges_of
 from trainer.promotion.rule import decide
 from trainer.solvers.base import Solver
 from trainer.split import Split, newest_split
 from trainer.table import Table
+from trainer.training_rows import TrainingRows
 
 #: ``candidate``: better by the rule, to be promoted; the others end without a promotion.
 RetrainingResult = Literal["candidate", "refused", "too_few_labels"]
@@ -141,13 +141,12 @@ def retrain(
             attempt=attempt,
             coverage=coverage,
         )
-    fresh = fresh_rows(fitted.holdout, Holdout(rows.x[split.train], rows.y[split.train]))
-    if not fresh.any():
-        return Retraining(
-            "too_few_labels",
-            f"All {len(fresh)} judged rows are copies of rows that trained, and cannot judge; send new records.",
-        )
-    decision = _decide(event, rows, production, fixed_holdout, fitted, split, attempt, coverage, fresh)
+    train = rows.x[split.train]
+    own = fixed_holdout if fixed_holdout is not None and fixed_holdout.x.shape[1] == schema.width else None
+    judges = judges_of(fitted.holdout, own, TrainingRows([train], train))
+    if not judges.fresh.any():
+        return Retraining("too_few_labels", f"{judges.none_left}; send new records.")
+    decision = _decide(event, rows, production, judges, fitted, split, attempt, coverage)
     return Retraining("candidate" if decision.promote else "refused", decision.sentence, fitted, decision)
 
 
@@ -164,30 +163,25 @@ def _decide(
     event: RetrainEvent,
     rows: LabelledRows,
     production: ModelFile,
-    fixed_holdout: Holdout | None,
+    judges: Judges,
     fitted: FittedModel,
     split: Split,
     attempt: int,
     coverage: LabelCoverage | None,
-    fresh: NDArray[np.bool_],
 ) -> PromotionDecision:
     """The rule, on the fresh ones of the newest rows; what trained tells how much neighbours have in common."""
     train = Holdout(rows.x[split.train], rows.y[split.train])
-    newest = Holdout(fitted.holdout.x[fresh], fitted.holdout.y[fresh])
-    weights = None if rows.weights is None else rows.weights[split.holdout][fresh]
+    weights = None if rows.weights is None else rows.weights[split.holdout][judges.fresh]
     after_drift = event.reason in DRIFTS
     judged = duel(
         fitted.file,
         production,
-        newest,
+        judges.newest(fitted.holdout),
         weights=weights,
         neighbours=train,
         after_drift=after_drift,
     )
-    old_holdout = None
-    if fixed_holdout is not None and fixed_holdout.x.shape[1] == production.model.schema.width:
-        known = unseen(fixed_holdout, train.x)
-        old_holdout = duel(fitted.file, production, known) if len(known.y) else None
+    old_holdout = None if judges.fixed is None else duel(fitted.file, production, judges.fixed)
     decision = decide(
         judged,
         old_holdout,
@@ -195,11 +189,8 @@ def _decide(
         attempt=attempt if after_drift else None,
         coverage=coverage,
     )
-    sentence, copies = decision.sentence, len(fresh) - len(newest.y)
-    if copies:
-        sentence += f" {copies} more judge nothing: they are copies of rows that trained."
     return msgspec.structs.replace(
-        decision, sentence=sentence, copies=copies, reason=event.reason, episode=event.episode
+        judges.named(decision, after_drift=after_drift), reason=event.reason, episode=event.episode
     )
 
 

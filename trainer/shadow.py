@@ -7,7 +7,7 @@ the shadow got to each record or not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -26,11 +26,13 @@ from trainer.fit import probability
 from trainer.holdout import Holdout
 from trainer.open_request import DRIFTS, GROWTH
 from trainer.promotion.coverage import label_coverage
-from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision, read_decision
 from trainer.promotion.duel import Duel, duel, unseen
-from trainer.promotion.rule import decide
+from trainer.promotion.fresh_rows import judges_by_prints
+from trainer.promotion.rule import decide, decide_unjudged
 from trainer.registries import Registries
 from trainer.retraining import own_holdout
+from trainer.training_rows import own_prints
 
 #: Promotions looked through for the first one of production's run.
 _LOOK_BACK_PROMOTIONS = 1_000
@@ -201,14 +203,24 @@ class ShadowJudge:
         judged: int,
     ) -> PromotionDecision:
         after_drift = self._reason() in DRIFTS
-        newest = Holdout(rows.x[:judged], rows.y[:judged])
-        decision = decide(
-            duel(contest.candidate, contest.current, newest, neighbours=newest, after_drift=after_drift),
-            self._fixed_holdout(contest),
-            after_drift=after_drift,
-            attempt=look,
-            coverage=label_coverage(dataset.seen(since), contest.current.model),
-        )
+        oldest = Holdout(rows.x[:judged], rows.y[:judged])
+        trained = own_prints(self._books.miniflow, self._run_id)
+        judges = judges_by_prints(oldest, [] if trained is None else [trained])
+        fixed, known = self._fixed_holdout(contest)
+        judges = replace(judges, fixed_known=known)
+        coverage = label_coverage(dataset.seen(since), contest.current.model)
+        if judges.fresh.any():
+            fresh = judges.newest(oldest)
+            decision = decide(
+                duel(contest.candidate, contest.current, fresh, neighbours=fresh, after_drift=after_drift),
+                fixed,
+                after_drift=after_drift,
+                attempt=look,
+                coverage=coverage,
+            )
+        else:
+            decision = decide_unjudged(f"{judges.none_left}; send new records.", look, coverage)
+        decision = judges.named(decision, after_drift=after_drift)
         said = f"{decision.sentence} The rows are those since it became production's shadow."
         return msgspec.structs.replace(decision, sentence=said)
 
@@ -218,18 +230,22 @@ class ShadowJudge:
         except UnknownRun:
             return ""
 
-    def _fixed_holdout(self, contest: _Contest) -> Duel | None:
-        """Both on production's holdout, as far as it is known which of its rows the candidate never saw."""
+    def _fixed_holdout(self, contest: _Contest) -> tuple[Duel | None, int]:
+        """Both on those rows of production's holdout that the candidate never saw, and how many it knows.
+
+        Where its training rows are no longer at hand, only rows that it held out itself are sure to be such.
+        """
         miniflow, production = self._books.miniflow, contest.production.run_id
         before = _earlier_decision(miniflow, self._run_id)
-        if before is not None and before.production == production and before.fixed_holdout is not None:
-            return before.fixed_holdout  # made when its training rows were at hand; the models are the same
+        if before is not None and before.production == production and before.asked_fixed_holdout:
+            # made when its training rows were at hand; the models are the same
+            return before.fixed_holdout, before.fixed_holdout_known
         fixed, own = own_holdout(miniflow, production), own_holdout(miniflow, self._run_id)
         if fixed is None or own is None or fixed.x.shape[1] != own.x.shape[1]:
-            return None
+            return None, 0
         others = unseen(fixed, own.x)  # perhaps trained on
         known = unseen(fixed, others.x)
-        return duel(contest.candidate, contest.current, known) if len(known.y) else None
+        return (duel(contest.candidate, contest.current, known) if len(known.y) else None), 0
 
 
 def looks(labelled_rows: int, first: int) -> tuple[int, int, int]:
@@ -254,7 +270,7 @@ def _too_few(labelled: int, seen: int, needed: int) -> str:
 def _earlier_decision(miniflow: MiniFlow, run_id: str) -> PromotionDecision | None:
     try:
         data = miniflow.run(run_id).read_artifact(DECISION_ARTIFACT)
-        return msgspec.json.decode(data, type=PromotionDecision)
+        return read_decision(data)
     except (UnknownRun, msgspec.MsgspecError):
         return None
 

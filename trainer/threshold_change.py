@@ -16,6 +16,7 @@ from core.model_file import ModelFile
 from core.registry import Production
 from core.settings import Settings
 from core.threshold_rule import ThresholdRule
+from trainer.diagnostics.finding import WarningKind
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fit import probability
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
@@ -26,6 +27,7 @@ from trainer.profile_document import PROFILE_ARTIFACT, profile_document
 from trainer.registries import open_registries
 from trainer.retraining import own_holdout
 from trainer.threshold_sweep import best_operating_point
+from trainer.training_rows import TRAINING_ROWS_ARTIFACT, encode_prints, own_prints
 from trainer.validation_predictions import PREDICTIONS_ARTIFACT, encode_predictions
 
 #: Why the run was started.
@@ -36,8 +38,8 @@ MANUAL = "manual"
 _OF_ITS_OWN = ("event_id", "threshold", "threshold_by", "of_run")
 #: Metrics of weights and calibration, which stay; what was compared with production then does not.
 _OF_TRAINING = ("train_", "validation_", "objective", "gradient_norm")
-#: What the trainer says of even odds alone (``trainer.diagnostics.probabilities.even_threshold``).
-_OF_EVEN_ODDS = "and the threshold .5 finds"
+#: Warnings about the operating point that is given up.
+_OF_THE_POINT: tuple[WarningKind, ...] = ("even_threshold", "threshold_missed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,16 +131,18 @@ def _log(
     if holdout is not None:
         run.write_artifact(HOLDOUT_ARTIFACT, holdout.encoded)
         run.write_artifact(PREDICTIONS_ARTIFACT, encode_predictions(file.model, holdout))
+    prints = own_prints(miniflow, of_run)
+    if prints is not None:
+        run.write_artifact(TRAINING_ROWS_ARTIFACT, encode_prints(prints))
     if rows is not None:
         run.write_artifact(OUT_OF_SAMPLE_ARTIFACT, rows.encoded)
     run.write_artifact(PROFILE_ARTIFACT, profile_document(file.profile))
     if card is not None:
         own = msgspec.structs.replace(
-            card,
+            card.without(_OF_THE_POINT),
             model_sha256=file.sha256,
             validation=validation or card.validation,
             operating_point=point,
-            warnings=tuple(sentence for sentence in card.warnings if _OF_EVEN_ODDS not in sentence),
         )
         run.write_artifact(MODEL_CARD_ARTIFACT, own.encoded)
     run.write_artifact(MODEL_ARTIFACT, file.encoded)

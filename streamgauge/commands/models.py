@@ -13,9 +13,11 @@ from core.errors import DataError
 from streamgauge.fit_output import FitOutput
 from streamgauge.options import (
     AsJson,
+    ClassWeight,
     CostFn,
     CostFp,
     CsvFile,
+    InverseL2,
     MiniFlowDirectory,
     MinPrecision,
     MinRecall,
@@ -47,6 +49,8 @@ def fit(
         str | None, typer.Option(help="Value that is class 1 (default: the second by alphabet).")
     ] = None,
     solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
+    inverse_l2: InverseL2 = None,
+    class_weight: ClassWeight = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
     calibrate: Annotated[
         str | None,
@@ -83,6 +87,8 @@ def fit(
         pipeline,
         miniflow,
         solver=solver,
+        inverse_l2=inverse_l2,
+        class_weight=class_weight,
         seed=seed,
         calibrate=calibrate,
         threshold=threshold,

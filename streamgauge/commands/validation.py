@@ -14,9 +14,11 @@ from core.errors import SettingsError
 from core.settings import load_settings
 from streamgauge.options import (
     AsJson,
+    ClassWeight,
     CostFn,
     CostFp,
     CsvFile,
+    InverseL2,
     MinPrecision,
     MinRecall,
     SplitOption,
@@ -42,9 +44,8 @@ def validate(
     choose_penalty: Annotated[
         bool, typer.Option("--choose-penalty", help="Choose inverse_l2 inside each fold, by log-loss.")
     ] = False,
-    inverse_l2: Annotated[
-        float | None, typer.Option("--inverse-l2", help="Penalty as scikit-learn's C (default: 1).")
-    ] = None,
+    inverse_l2: InverseL2 = None,
+    class_weight: ClassWeight = None,
     solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
     seed: Annotated[int | None, typer.Option(help="Draws the folds.")] = None,
     calibrate: Annotated[
@@ -71,6 +72,7 @@ def validate(
             "solver": solver,
             "seed": seed,
             "inverse_l2": inverse_l2,
+            "class_weight": class_weight,
             "calibrate": calibrate,
             "threshold": threshold,
             "threshold_by": threshold_by,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from trainer.metrics.bootstrap import Interval
@@ -70,7 +71,10 @@ def _cell(duel: Duel, name: str, side: str) -> str:
 def _test(duel: Duel, level: float | None) -> str:
     test = duel.difference
     asked = "" if level is None else f", asked for at most {level:.3g}"
+    if not math.isfinite(test.difference):
+        return "One of the two has no finite log-loss on these rows."
+    between = f"95 % {test.low:+.4f} to {test.high:+.4f}" if math.isfinite(test.low) else "one row has no interval"
     return (
-        f"Log-loss of this run less production's, row by row: {test.difference:+.4f} (95 % {test.low:+.4f} to "
-        f"{test.high:+.4f}), p = {test.p_better:.2g}{asked}."
+        f"Log-loss of this run less production's, row by row: {test.difference:+.4f} ({between}), "
+        f"p = {test.p_better:.2g}{asked}."
     )

@@ -16,7 +16,7 @@ from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
 from trainer.metrics.bootstrap import REPLICATES, Bootstrap
 from trainer.model_card import MODEL_CARD_ARTIFACT, ModelCard
 from trainer.out_of_sample import OUT_OF_SAMPLE_ARTIFACT
-from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision, read_decision
 
 #: Rows times resamples of one bootstrap: some seconds. More rows have narrow intervals and need fewer resamples.
 _MOST_WEIGHTS = 40_000_000
@@ -87,7 +87,7 @@ def read_facts(run: Run, file: ModelFile) -> RunFacts:
 
 def _decision(run: Run) -> PromotionDecision | None:
     try:
-        return msgspec.json.decode(run.read_artifact(DECISION_ARTIFACT), type=PromotionDecision)
+        return read_decision(run.read_artifact(DECISION_ARTIFACT))
     except (UnknownRun, msgspec.MsgspecError):
         return None
 

@@ -43,6 +43,12 @@ def test_option_goes_before_environment_before_file_before_default(tmp_path: Pat
         ("window_limit_s", "2.5", 2.5),
         ("window_limit_s", "3", 3.0),
         ("inverse_l2", "inf", float("inf")),
+        ("inverse_l2", ".001", 0.001),
+        ("inverse_l2", "+5.", 5.0),
+        ("window_limit_s", "1E2", 100.0),
+        ("window_records", "1e3", 1000),
+        ("seed", "007", 7),
+        ("seed", "9007199254740993", 9007199254740993),
         ("pipeline", "123", "123"),
         ("redis_url", "redis://h", "redis://h"),
         ("http_port", "0", 0),
@@ -55,6 +61,11 @@ def test_text_of_the_environment_becomes_the_settings_type(
     settings = load_settings({}, {f"STREAMGAUGE_{name.upper()}": text}, tmp_path)
     assert getattr(settings, name) == value
     assert type(getattr(settings, name)) is type(value)
+
+
+def test_a_number_of_the_file_may_be_text(tmp_path: Path) -> None:
+    settings = load_settings({}, {}, write(tmp_path, 'inverse_l2 = ".5"\nseed = "+3"'))
+    assert (settings.inverse_l2, settings.seed) == (0.5, 3)
 
 
 def test_numbers_of_the_file_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -88,6 +99,9 @@ def test_an_unknown_key_like_no_other_is_named_too(tmp_path: Path) -> None:
         ({"seed": "one"}, {}, "", "as an option"),
         ({}, {"STREAMGAUGE_SEED": "1.5"}, "", "in the environment"),
         ({}, {"STREAMGAUGE_SEED": ""}, "", "in the environment"),
+        ({}, {"STREAMGAUGE_SEED": "."}, "", "in the environment"),
+        ({}, {"STREAMGAUGE_SEED": "1 "}, "", "in the environment"),
+        ({}, {"STREAMGAUGE_SEED": "1e400"}, "", "in the environment"),
         ({}, {}, "seed = true", "in streamgauge.toml"),
         ({}, {}, "[seed]\na = 1", "in streamgauge.toml"),
         ({"seed": -1}, {}, "", "as an option"),

@@ -96,3 +96,22 @@ def test_a_fit_in_time_needs_rows_in_time(
     assert answer.returncode == 2
     assert said in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+def test_penalty_and_class_weight_that_were_validated_can_be_given_to_fit(
+    run: Run, ordered_csv: Path, tmp_path: Path
+) -> None:
+    asked = (ordered_csv, "--label", "good", "--inverse-l2", ".01", "--class-weight", "balanced", "--json")
+    answer = run("validate", *asked)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["inverse_l2"] == {"0.01": 10}
+    for blocks in ((), ("--blocks",)):
+        answer = run("fit", *asked, *blocks)
+        assert answer.returncode == 0, answer.stderr
+        (params,) = tmp_path.rglob(f"{json.loads(answer.stdout)['run_id']}/params.json")
+        found = json.loads(params.read_text())
+        assert found["solver_c"] == 0.01
+        assert "balanced" in found["solver"] or found["solver_class_weight"] == "balanced"
+    refused = run("fit", *asked[:3], "--class-weight", "even")
+    assert refused.returncode != 0
+    assert "class_weight is 'even'; choose none or balanced" in refused.stderr

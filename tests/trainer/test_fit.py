@@ -111,7 +111,7 @@ def test_a_logged_run_holds_everything(small_table: Table, tmp_path: Path) -> No
     assert files == {
         ".lock", "meta.json", "params.json", "metrics.jsonl", "artifacts/model/model.npz",
         "artifacts/model/model_card.json", "artifacts/train_profile.json", "artifacts/holdout.npz",
-        "artifacts/predictions.csv", "artifacts/out_of_sample.npz",
+        "artifacts/predictions.csv", "artifacts/out_of_sample.npz", "artifacts/training_rows.npz",
     }  # fmt: skip
     assert (run.meta.reason, run.meta.outcome) == ("manual", "logged")
     params = run.params

@@ -16,10 +16,12 @@ from core.miniflow import MiniFlow
 from core.model import Floats, LogisticModel
 from core.model_file import read_model_file
 from core.schema import Schema
+from trainer.block_figures import training_figures
 from trainer.block_parts import BlockParts, Part, TrainingBlocks, with_row_before
 from trainer.block_reading import read_blocks
 from trainer.csv_blocks import csv_blocks
 from trainer.decision import Choices
+from trainer.evaluation import Evaluation
 from trainer.fit import fit, log_run
 from trainer.fit_blocks import fit_blocks
 from trainer.solvers.balanced_classes import BalancedClasses
@@ -207,24 +209,49 @@ class Drawn:
             yield Block(x, (x[:, 0] + generator.logistic(size=250) > 0).astype(np.uint8))
 
 
-def test_memory_grows_by_a_few_bytes_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("MAX_ROWS", "JUDGING_ROWS", "CALIBRATING_ROWS"):
         monkeypatch.setattr(f"trainer.block_parts.{limit}", 500)
+    monkeypatch.setattr("trainer.summed_evaluation.CELLS", 500)
 
     def peak(source: Drawn) -> int:
         parts = BlockParts.of(source.rows, 0, calibrates=True, by_time=False)
+        blocks = TrainingBlocks(source, parts)
+        moments = solve_blocks(blocks, max_steps=1).moments
+        schema = Schema(source.features, source.classes)
+        model = LogisticModel(schema, np.ones(40), 0.0, moments.mean, moments.standard_deviation)
         tracemalloc.start()
         try:
-            moments = solve_blocks(TrainingBlocks(source, parts), max_steps=1).moments
-            schema = Schema(source.features, source.classes)
-            model = LogisticModel(schema, np.ones(40), 0.0, moments.mean, moments.standard_deviation)
-            assert len(read_blocks(source, parts, model, moments).train_y) == moments.rows
+            read = read_blocks(source, parts, schema, moments)
+            found = training_figures(blocks, moments.rows, read.sample, model, read.digest)
+            assert found.evaluation.rows == moments.rows
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
     few, many = Drawn(40), Drawn(160)
-    assert peak(many) - peak(few) < 40 * (many.rows - few.rows)  # of 320 bytes a row
+    peak(few)  # what is allocated once only
+    # the rest is what Python needs for a block's pieces, whatever the number of rows in it
+    assert peak(many) - peak(few) < 8 * (many.rows - few.rows)  # of 320 bytes a row
+
+
+def test_figures_of_training_are_those_of_all_rows_whether_they_are_kept_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = draw(n=4000, seed=6)
+    kept = fit_blocks(source, seed=3, choices=Choices("platt"))
+    monkeypatch.setattr("trainer.block_parts.MAX_ROWS", 1000)
+    summed = fit_blocks(source, seed=3, choices=Choices("platt"))
+    assert kept.sample is not None
+    assert summed.sample is not None
+    assert len(kept.sample.y) == kept.train.rows > 2 * len(summed.sample.y)
+    assert summed.data == kept.data
+    assert summed.solution.epoch.train_loss == pytest.approx(kept.solution.epoch.train_loss, abs=1e-12)
+    assert summed.solution.epoch.train_accuracy == kept.solution.epoch.train_accuracy
+    assert summed.train_class1_rows == kept.train_class1_rows
+    for name in Evaluation.__struct_fields__:
+        room = 1e-4 if name in ("auc", "average_precision") else 1e-12
+        assert getattr(summed.train, name) == pytest.approx(getattr(kept.train, name), abs=room), name
 
 
 def test_separated_classes_are_said() -> None:

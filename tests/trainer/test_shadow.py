@@ -17,9 +17,11 @@ from trainer.evaluation import evaluate
 from trainer.fit import fit, log_run
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.error_spending import level_of
+from trainer.promotion.rule import decide_unjudged
 from trainer.registries import Registries, open_registries
 from trainer.retraining import own_holdout
 from trainer.shadow import ShadowComparison, ShadowJudge, begin_shadow, looks
+from trainer.split import Split
 from trainer.table import Table
 
 if TYPE_CHECKING:
@@ -236,3 +238,34 @@ def books_holdout(stage: Stage, books: Registries) -> np.ndarray[tuple[int], np.
     holdout = own_holdout(books.miniflow, stage.production)
     assert holdout is not None
     return holdout.x[:, 0]
+
+
+def test_copies_of_rows_that_trained_the_candidate_do_not_judge_it(stage: Stage, books: Registries) -> None:
+    x, y = stage.draw(100, SHIFT, seed=1)  # the first of those that come while it is shadowed
+    more, labels = stage.draw(300, SHIFT, seed=7)
+    schema = Schema(("a", "b"), books.model(stage.production).model.schema.classes)
+    table = Table(schema.features, np.concatenate([x, more]), np.concatenate([y, labels]), schema.classes)
+    numbers = np.arange(400)
+    fitted = fit(table, seed=0, split=Split(numbers[30:], numbers[:30]))
+    run_id = begin_shadow(books, log_run(books.miniflow, fitted, "drift"))
+    coming = np.concatenate([x, stage.draw(300, SHIFT, seed=8)[0]])
+    ids = [f"live{number}".encode() for number in range(400)]
+    stage.sample(coming, ids, LATER_MS)
+    stage.label(ids[:150], np.concatenate([y, stage.draw(300, SHIFT, seed=8)[1]])[:150])
+    found = compared(stage, books, run_id)
+    assert found.decision is not None
+    assert found.decision.judged is not None
+    assert (found.decision.copies, found.decision.judged.difference.rows) == (70, 80)
+    assert "70 more judge nothing: they are copies of rows that trained." in found.verdict
+
+
+def test_a_fixed_holdout_that_the_candidate_knows_is_said_again(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books, reason="fit"))
+    live(stage, 150)
+    before = decide_unjudged("Of an earlier judgement.")
+    before = msgspec.structs.replace(before, production=stage.production, fixed_holdout_known=80)
+    books.miniflow.run(run_id).write_artifact(DECISION_ARTIFACT, before.encoded)
+    found = compared(stage, books, run_id)
+    assert found.decision is not None
+    assert (found.decision.fixed_holdout, found.decision.fixed_holdout_known) == (None, 80)
+    assert "Production's own holdout does not judge" in found.verdict

@@ -99,13 +99,22 @@ def test_the_run_has_what_is_true_of_it(stage: Stage, fitted: FittedModel) -> No
     assert card.operating_point == change.point
     assert card.validation == change.validation
     assert card.model_sha256 == stage.miniflow.model(run.run_id).sha256
-    assert any("the threshold .5 finds" in sentence for sentence in fitted.card.warnings)
-    assert not any("the threshold .5 finds" in sentence for sentence in card.warnings)
+    assert fitted.card.warning_kinds == ("even_threshold",)
+    assert (card.warning_kinds, card.warnings) == ((), ())
     last = run.summary().metrics
     assert change.validation is not None
     assert last["validation_accuracy"] == change.validation.accuracy
     assert last["validation_loss"] == change.validation.log_loss
     assert last["train_loss"] == before.summary().metrics["train_loss"]
+
+
+def test_only_warnings_about_the_point_given_up_are_left_out_whatever_their_words(fitted: FittedModel) -> None:
+    kinds = ("poor_calibration", "even_threshold", "threshold_missed", "origin")
+    card = msgspec.structs.replace(fitted.card, warnings=("a.", "b.", "c.", "d."), warning_kinds=kinds)
+    left = card.without(("even_threshold", "threshold_missed"))
+    assert (left.warnings, left.warning_kinds) == (("a.", "d."), ("poor_calibration", "origin"))
+    earlier = msgspec.structs.replace(card, warning_kinds=())  # of a version that did not name them
+    assert earlier.without(("even_threshold",)) == earlier
 
 
 def test_what_production_has_already_makes_no_run(stage: Stage, fitted: FittedModel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from core.model import Floats, LogisticModel
 from trainer.decision import Choices
+from trainer.diagnostics.arrival import solved_problem
 from trainer.solvers.balanced_classes import BalancedClasses
 from trainer.solvers.base import Problem, Solution, Solver
-from trainer.solvers.class_weights import balanced_weights
 from trainer.table import Labels
 
 
@@ -53,6 +53,4 @@ class Evidence:
     @cached_property
     def solved(self) -> Problem:
         """The problem with the class weights that it was solved with."""
-        if not self.balanced:
-            return self.problem
-        return replace(self.problem, class_weights=balanced_weights(self.problem.y, self.problem.weights))
+        return solved_problem(self.solver, self.problem)

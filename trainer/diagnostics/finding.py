@@ -17,6 +17,10 @@ Symptom = Literal[
     "constant_feature",
 ]
 
+#: What a warning is about: a finding; ``threshold_missed``: no threshold meets the rule that was asked for;
+#: ``origin``: where the model comes from.
+WarningKind = Literal[Symptom, "threshold_missed", "origin"]
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One symptom of one fit."""

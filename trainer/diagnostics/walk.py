@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from trainer.diagnostics.arrival import arrived
 from trainer.diagnostics.evidence import Evidence
 from trainer.diagnostics.finding import Finding
 from trainer.solvers.gradient_descent import GradientDescent, steepest_curvature
-from trainer.solvers.newton import Newton
 from trainer.solvers.stochastic_gradient_descent import StochasticGradientDescent
 
 #: The loss rises where the objective grows by this share in a step, as noise of small batches does not.
@@ -16,9 +16,6 @@ RISE = 0.01
 RISING_STEPS = 0.1
 #: The objective where all weights are zero, whatever the rows weigh.
 OF_ZERO_WEIGHTS = float(np.log(2.0))
-#: Log-loss, doubled and summed, that is still to be gained: at .01 the parameters are a tenth of their standard
-#: error from the optimum, and no figure shows it.
-TELLING_GAIN = 0.01
 
 
 def loss_rising(evidence: Evidence) -> Finding | None:
@@ -44,9 +41,7 @@ def loss_rising(evidence: Evidence) -> Finding | None:
 def not_converged(evidence: Evidence) -> Finding | None:
     """The gradient did not vanish, and no early stop was asked for; a gradient method may all the same be near."""
     solution = evidence.solution
-    if solution.converged or solution.end == "validation":
-        return None
-    if evidence.solver.first_order and _left_to_gain(evidence) < TELLING_GAIN:
+    if arrived(evidence.solver, evidence.problem, solution):
         return None
     steps = solution.history[-1].step
     if evidence.solver.first_order:
@@ -63,14 +58,6 @@ def not_converged(evidence: Evidence) -> Finding | None:
         f"(gradient {solution.gradient_norm:.1e})",
         remedy,
     )
-
-
-def _left_to_gain(evidence: Evidence) -> float:
-    """What Newton's method still gains from where the solver stopped, doubled and summed over the rows."""
-    problem, c = evidence.solved.training_only(), evidence.solver.c
-    best = Newton(c=c).solve(problem, 0, evidence.solution.theta).epoch.objective
-    rows = len(problem.y) if problem.weights is None else float(problem.weights.sum())
-    return 2.0 * rows * (problem.value(evidence.solution.theta, c) - best)
 
 
 def _too_long(evidence: Evidence) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from trainer.imported.match import read_rows
 from trainer.imported.solver import Imported
 from trainer.split import Split, stratified_split
 from trainer.table import Table
+from trainer.training_rows import row_prints
 
 #: Why the run was started.
 IMPORT = "import"
@@ -89,6 +90,9 @@ def import_model(
     imported = read_imported(file)
     table, split = _rows(imported, csv, label, positive, holdout, settings.seed)
 
+    known = table.x[split.train] if holdout is not None else table.x
+    known = known[:0] if unseen else known
+
     def made(alike: ModelFile | None) -> FittedModel:
         if alike is not None and holdout is None and not unseen:
             raise DataError(NOTHING_UNSEEN.format(csv))
@@ -97,9 +101,8 @@ def import_model(
         notes = [SEEN_BY_JUDGES] if holdout is None else []
         if choices.anything:
             notes.append(SEEN_BY_CHOICES)
-        return fitted if unseen else replace(fitted, notes=tuple(notes))
+        return replace(fitted, notes=() if unseen else tuple(notes), trained_prints=row_prints(known))
 
-    known = table.x[split.train] if holdout is not None else table.x
     params: dict[str, Parameter] = {
         "csv": csv.name,
         "label": label,
@@ -115,7 +118,7 @@ def import_model(
         params,
         new_schema=new_schema,
         ordered=ordered,
-        trained_on=known[:0] if unseen else known,
+        trained_on=known,
         on_fitted=on_fitted,
     )
 

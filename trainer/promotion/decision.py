@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -55,6 +56,7 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
     copies: int = 0  #: held-out rows that judged nothing, because the candidate was trained on equal ones
     fixed_holdout: Duel | None = None  #: on production's, without rows that the candidate was trained on
     fixed_holdout_judges: bool = False  #: else it is only reported
+    fixed_holdout_known: int = 0  #: rows of production's holdout that judged nothing, as the ``copies``
     coverage: LabelCoverage | None = None  #: None where no rows without labels are known
     assumption: str = ASSUMPTION
     format: int = 1  #: of this record
@@ -65,6 +67,35 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
         return self.level is not None
 
     @property
+    def asked_fixed_holdout(self) -> bool:
+        """Whether production's own holdout was looked at, though perhaps no row of it was left."""
+        return self.fixed_holdout is not None or self.fixed_holdout_known > 0
+
+    @property
     def encoded(self) -> bytes:
         """As JSON; figures that are not finite become null."""
         return msgspec.json.encode(self)
+
+
+def read_decision(data: bytes) -> PromotionDecision:
+    """Decode :attr:`PromotionDecision.encoded`; a figure that was not finite is nan, whichever it was.
+
+    Raises
+    ------
+    msgspec.MsgspecError
+        Bytes that are no such record.
+    """
+    return msgspec.convert(_with_nan(msgspec.json.decode(data), PromotionDecision), PromotionDecision)
+
+
+def _with_nan(value: Any, kind: Any) -> Any:
+    """JSON with nan for each null where ``kind`` asks for a number: msgspec writes so what is not finite."""
+    kinds = get_args(kind) or (kind,)
+    if get_origin(kind) is tuple and isinstance(value, list):
+        each = [kinds[0]] * len(value) if kinds[-1] is ... else kinds
+        return [_with_nan(item, own) for item, own in zip(value, each, strict=False)]
+    if isinstance(value, dict):
+        for struct in (each for each in kinds if isinstance(each, type) and issubclass(each, msgspec.Struct)):
+            types = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+            return {name: _with_nan(item, types.get(name)) for name, item in value.items()}
+    return math.nan if value is None and kind is float else value

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from core.model import Floats
 from core.model_file import ModelFile
@@ -17,11 +14,7 @@ from trainer.metrics.bootstrap import Bootstrap
 from trainer.promotion.guardrail import Guardrail, Side, guardrails, resampling
 from trainer.promotion.paired_test import PairedTest, log_loss_differences, paired_test
 from trainer.table import Labels
-
-#: Spreads the bits of a row over one number; odd, so that no bit is lost (Knuth, The Art of Computer Programming,
-#: volume 3, section 6.4: the golden ratio).
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
+from trainer.training_rows import known_among, row_prints
 
 
 class Duel(msgspec.Struct, frozen=True):
@@ -115,29 +108,5 @@ def compare(
 
 def unseen(holdout: Holdout, trained_on: Floats) -> Holdout:
     """The rows of a holdout (n, d) that are not among those that a candidate was trained on (m, d), to the bit."""
-    return unseen_in_blocks(holdout, [trained_on])
-
-
-def unseen_in_blocks(holdout: Holdout, trained_on: Iterable[Floats]) -> Holdout:
-    """The same where those rows come in blocks (k, d), of which one at a time is held."""
-    known = seen(holdout, trained_on)
+    known, _ = known_among(row_prints(holdout.x), [row_prints(trained_on)])
     return Holdout(holdout.x[~known], holdout.y[~known])
-
-
-def seen(holdout: Holdout, trained_on: Iterable[Floats]) -> NDArray[np.bool_]:
-    """(n,) which rows of a holdout are, to the bit, among those of the blocks (k, d)."""
-    own = _fingerprints(holdout.x)
-    known = np.zeros(len(own), dtype=np.bool_)
-    for block in trained_on:
-        known |= np.isin(own, _fingerprints(block))
-    return known
-
-
-def _fingerprints(x: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """(n,) a number a row, the same for equal bits, else the same once in 2^64."""
-    bits = np.ascontiguousarray(x).view(np.uint64)
-    mixed = np.zeros(len(bits), dtype=np.uint64)
-    for column in bits.T:
-        mixed = (mixed ^ column) * _MULTIPLIER
-        mixed ^= mixed >> _SHIFT
-    return mixed

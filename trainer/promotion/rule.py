@@ -29,6 +29,13 @@ def decide_without_candidate(
     return _decision("no_candidate", promote=False, sentence=sentence, attempt=attempt, coverage=coverage)
 
 
+def decide_unjudged(
+    sentence: str, attempt: int | None = None, coverage: LabelCoverage | None = None
+) -> PromotionDecision:
+    """Leave production where no row can judge, for the reason in ``sentence``; no error rate is spent."""
+    return _decision("judged_rows", promote=False, sentence=sentence, attempt=attempt, coverage=coverage)
+
+
 def decide(
     judged: Duel,
     fixed_holdout: Duel | None = None,

@@ -8,7 +8,7 @@ from core.schema import Schema
 from tests.drift_references import QUICK_BLOCKS
 from trainer.fit import fit
 from trainer.holdout import Holdout
-from trainer.promotion.duel import duel, unseen, unseen_in_blocks
+from trainer.promotion.duel import duel, unseen
 from trainer.table import Table
 
 SCHEMA = Schema(("a", "b"), ("no", "yes"))
@@ -75,6 +75,3 @@ def test_rows_that_trained_the_candidate_are_left_out_of_a_holdout() -> None:
     shuffled = holdout.x[:, ::-1]  # the same numbers in other columns
     assert len(unseen(holdout, shuffled).y) == 200
     assert len(unseen(holdout, np.empty((0, 2))).y) == 200
-    blocks = [trained[start : start + 7] for start in range(0, 370, 7)]
-    assert np.array_equal(unseen_in_blocks(holdout, blocks).x, rest.x)
-    assert len(unseen_in_blocks(holdout, []).y) == 200

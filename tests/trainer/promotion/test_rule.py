@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.trainer.promotion.said import draw, duel_of, noisy
 from trainer.promotion.coverage import ClassCoverage, LabelCoverage
-from trainer.promotion.decision import PromotionDecision
+from trainer.promotion.decision import PromotionDecision, read_decision
 from trainer.promotion.duel import Duel
 from trainer.promotion.error_spending import ERROR_RATE, level_of
 from trainer.promotion.rule import decide, decide_alone, decide_without_candidate
@@ -167,6 +167,22 @@ def test_a_record_is_json_even_where_figures_are_not_finite() -> None:
         record = msgspec.json.decode(decide(duel, duel).encoded)
         assert {"promote", "sentence", "rule", "level", "attempt", "judged", "assumption"} <= set(record)
         assert record["judged"]["candidate"]["log_loss"] == pytest.approx(duel.candidate.log_loss)
+
+
+def test_a_record_of_figures_that_are_not_finite_reads_back() -> None:
+    nowhere = np.full(2_000, np.nan)
+    for duel in (duel_of(Y[:1], TRUTH[:1], WORSE[:1]), duel_of(Y, TRUTH, nowhere), duel_of(Y, nowhere, TRUTH)):
+        decision = decide(duel, duel)
+        found = read_decision(decision.encoded)
+        assert found.encoded == decision.encoded
+        assert found.judged is not None
+        assert (found.sentence, found.judged.candidate.rows) == (decision.sentence, duel.candidate.rows)
+        assert np.isnan(found.judged.difference.low)
+        assert found.judged.candidate_intervals is None
+    with pytest.raises(msgspec.MsgspecError):
+        read_decision(b'{"promote": null}')
+    with pytest.raises(msgspec.MsgspecError):
+        read_decision(decide(BETTER).encoded[:-30])
 
 
 def test_a_whole_record_reads_back() -> None:
