@@ -31,9 +31,8 @@ class SummedEvaluation:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._loss = self._distance = 0.0
-        self._counts = np.zeros(
-            4, dtype=np.int64
-        )  # true negatives, false positives, false negatives, true positives
+        # true negatives, false positives, false negatives, true positives
+        self._counts = np.zeros(4, dtype=np.int64)
         self._cells = np.zeros((2, CELLS), dtype=np.int64)  # rows of class 0 and of class 1
         self._bin_rows, self._bin_excess = np.zeros(BINS), np.zeros(BINS)
 

@@ -134,6 +134,16 @@ def test_values_that_no_sum_can_hold_are_refused_with_their_place(value: float) 
         solve_blocks(Blocks(x, y, 50))
 
 
+@pytest.mark.parametrize(
+    "odd", [Block(np.zeros((5, 3)), np.zeros(5, np.uint8)), Block(np.zeros(4), np.zeros(4, np.uint8))]
+)
+def test_blocks_whose_parts_do_not_fit_together_are_refused(odd: Block) -> None:
+    fitting = Block(*draw())
+    for blocks in ([fitting, odd], [odd, fitting]):
+        with pytest.raises(DataError, match="as many columns in each block"):
+            solve_blocks(blocks)
+
+
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_impossible_weights_of_a_block_are_refused(weight: float) -> None:
     x, y = draw()

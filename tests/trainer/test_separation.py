@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from trainer.solvers.gradient_descent import GradientDescent
 from trainer.solvers.newton import Newton
 from trainer.solvers.newton_walk import LOOK_STEPS
 from trainer.solvers.stochastic_gradient_descent import StochasticGradientDescent
+from trainer.solvers.subsampled_newton import SubsampledNewton
 from trainer.table import Labels
 
 FREE = Newton(c=np.inf)
@@ -195,7 +197,9 @@ def test_sgd_that_stopped_at_a_wide_tolerance_has_not_converged_on_separated_row
     assert (kind_of(solution), solution.converged) == ("quasi-complete", False)
 
 
-@pytest.mark.parametrize("kind", [Newton, GradientDescent, StochasticGradientDescent])
+@pytest.mark.parametrize(
+    "kind", [Newton, partial(SubsampledNewton, sample_rows=2), GradientDescent, StochasticGradientDescent]
+)
 def test_a_walk_cut_short_still_knows_of_the_separation(kind: Callable[..., Solver]) -> None:
     problem = rare_rows(3, "flag", separated=True)
     short = kind(c=np.inf, max_steps=1).solve(problem, 0)

@@ -227,6 +227,16 @@ def test_early_stopping_gives_back_the_start_where_no_step_is_better(solver: Any
 
 
 @every_solver
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("rows", [slice(3, 4), slice(None)], ids=["one", "all"])
+def test_rows_that_are_not_finite_are_refused(solver: Any, value: float, rows: slice) -> None:
+    x, y = draw(14)
+    x[rows, 1] = value
+    with pytest.raises(DataError, match="values are all finite"):
+        solver.solve(Problem(x, y), 0)
+
+
+@every_solver
 def test_early_stopping_without_validation_rows_is_refused(solver: Any) -> None:
     x, y = draw(14)
     with pytest.raises(DataError, match="needs validation rows"):
@@ -256,11 +266,17 @@ def test_rows_without_weight_have_no_say(solver: Solver) -> None:
         {"validation_weights": np.ones(2)},
         {"class_weights": (0.0, 0.0)},
         {"class_weights": (1.0, -1.0)},
+        {"weights": np.array([1.0, 0.0, 1.0]), "class_weights": (0.0, 1.0)},
     ],
 )
 def test_impossible_weights_are_refused(problem: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="weights"):
         Problem(np.zeros((3, 1)), np.array([0, 1, 0], dtype=np.uint8), **problem)
+
+
+def test_a_problem_without_rows_is_refused() -> None:
+    with pytest.raises(DataError, match="no rows to train on"):
+        Problem(np.empty((0, 2)), np.empty(0, dtype=np.uint8))
 
 
 def test_balanced_classes_count_alike() -> None:

@@ -87,6 +87,19 @@ def test_exactly_collinear_features_have_newtons_logits() -> None:
     np.testing.assert_allclose(logits(solution.theta, x), logits(theirs.theta, x), rtol=0, atol=1e-6)
 
 
+def test_features_that_differ_by_a_hundred_millionth_do_not_make_it_walk_for_ever() -> None:
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        x = generator.normal(size=(1500, 4))
+        x = np.column_stack([x, x[:, 0] + 1e-8 * generator.normal(size=1500)])
+        x = (x - x.mean(axis=0)) / x.std(axis=0)
+        noisy = x[:, :4] @ [1.0, -0.5, 0.3, 0.2] + generator.logistic(size=1500)
+        problem = Problem(x, (noisy > 0).astype(np.uint8))
+        solution = SubsampledNewton(c=np.inf, sample_rows=50).solve(problem, seed)
+        assert solution.converged == Newton(c=np.inf).solve(problem, seed).converged, seed
+        assert len(solution.history) <= 20
+
+
 @given(seed=st.integers(0, 100_000))
 @settings(max_examples=150, deadline=None)
 def test_it_arrives_wherever_newton_does(seed: int) -> None:

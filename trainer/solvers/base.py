@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 import numpy as np
 
+from core.errors import DataError
 from core.miniflow import Parameter
 from core.model import Floats
 from trainer import loss
@@ -47,10 +48,11 @@ class Problem:
     Raises
     ------
     DataError
-        Sample or class weights that are negative, not finite, of another number than the rows, or all zero.
+        No rows; sample or class weights that are negative, not finite, of another number than the rows, or zero
+        for all of them.
     """
 
-    x: Floats  #: (n, d)
+    x: Floats  #: (n, d), finite; a look would cost as much as a reading, so solvers refuse others at the start
     y: Labels  #: (n,)
     validation_x: Floats | None = None
     validation_y: Labels | None = None
@@ -59,12 +61,17 @@ class Problem:
     class_weights: ClassWeights | None = None  #: of class 0 and 1, beside ``weights``; None: equal
 
     def __post_init__(self) -> None:
+        if not len(self.y):
+            raise DataError("there are no rows to train on; give labelled rows of both classes")
         parts = ((self.weights, self.y), (self.validation_weights, self.validation_y))
         for weights, y in parts:
             if weights is not None:
                 check_weights(weights, 0 if y is None else len(y))
         if self.class_weights is not None:
             check_weights(np.array(self.class_weights), 2)
+        if self.weights is not None and self.class_weights is not None and self.fit_weights is not None:
+            # either may leave a class some weight that the other takes
+            check_weights(self.fit_weights, len(self.y))
 
     @cached_property
     def fit_weights(self) -> Floats | None:
@@ -174,7 +181,13 @@ class Solver(Protocol):
         """Whether the validation rows decide where it stops, so that they cannot judge the model too."""
 
     def solve(self, problem: Problem, seed: int, start: Floats | None = None) -> Solution:
-        """Solve from ``start`` (d + 1,), or from a start that only ``seed`` decides."""
+        """Solve from ``start`` (d + 1,), or from a start that only ``seed`` decides.
+
+        Raises
+        ------
+        DataError
+            Rows that are not finite, or a start of another width.
+        """
 
 
 def inverse_strength_param(c: float) -> float | str:

@@ -11,7 +11,7 @@ from core.sigmoid import LOGIT_CLIP, Floats
 from trainer.loss import gradient_at, logits, value_at
 from trainer.solvers.base import End, Problem, Solution, inverse_strength_param
 from trainer.solvers.progress import Progress
-from trainer.solvers.start import better_start
+from trainer.solvers.start import better_start, check_start
 
 #: Standard deviation of the start: small enough that no first prediction is confident.
 START_DEVIATION = 0.01
@@ -61,6 +61,7 @@ class GradientDescent:
         """Solve from ``start`` or small random weights; see :class:`trainer.solvers.base.Solver`."""
         progress = Progress(problem, self.c, self.tolerance, self.patience)
         here = GradientPlace.of(problem, first_order_start(problem, self.c, seed, start), self.c)
+        check_start(here.value, here.gradient)
         if start is not None:
             progress.note_start(here.theta, here.value, here.gradient, here.logit)
         rate = 1.0 / steepest_curvature(problem, self.c) if self.learning_rate is None else self.learning_rate

@@ -40,8 +40,8 @@ def block_moments(blocks: Iterable[Block]) -> Moments:
     Raises
     ------
     DataError
-        No rows, or rows of one class that have any weight; values that are not finite or too large to standardise;
-        impossible weights.
+        No rows, or rows of one class that have any weight; blocks whose parts do not fit together;
+        values that are not finite or too large to standardise; impossible weights.
     """
     rows, class1_rows = 0, 0
     sums = np.zeros(2)
@@ -51,7 +51,7 @@ def block_moments(blocks: Iterable[Block]) -> Moments:
         x, y, weights = block
         if not len(y):
             continue
-        _check_block(block, rows)
+        _check_block(block, rows, x.shape[-1] if mean is None else len(mean))
         here = x.mean(axis=0)
         here_squares = ((x - here) ** 2).sum(axis=0)
         if mean is None:
@@ -83,11 +83,14 @@ def block_moments(blocks: Iterable[Block]) -> Moments:
     )
 
 
-def _check_block(block: Block, rows_before: int) -> None:
+def _check_block(block: Block, rows_before: int, width: int) -> None:
     """Raises DataError for what no sum should swallow."""
     x, y, weights = block
-    if x.shape[0] != len(y):
-        raise DataError(f"a block has {len(y)} labels for rows of shape {x.shape}; pass one label a row")
+    if x.shape != (len(y), width):
+        raise DataError(
+            f"a block has {len(y)} labels for rows of shape {x.shape}; pass one label a row, and "
+            "as many columns in each block"
+        )
     with np.errstate(invalid="ignore"):
         usable = np.abs(x) <= MAX_MAGNITUDE
     if not usable.all():

@@ -13,7 +13,7 @@ from trainer.solvers.base import End, Problem, Solution, inverse_strength_param
 from trainer.solvers.newton_walk import newton_step
 from trainer.solvers.objective import in_memory
 from trainer.solvers.progress import Progress
-from trainer.solvers.start import better_start
+from trainer.solvers.start import better_start, check_start
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Newton:
         theta = better_start(start, cold, objective.value)
         progress = Progress(problem, self.c, self.tolerance, self.patience)
         here = objective.at(theta)
+        check_start(here.value, here.gradient)
         if start is not None:
             progress.note_start(theta, here.value, here.gradient, here.logit)
         watch = ArrivalWatch(objective, self.tolerance)

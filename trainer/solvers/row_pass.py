@@ -88,6 +88,7 @@ class RowPass:
             return self._reading(theta, sums)
 
     def _read(self, piece: slice, half: Floats, sums: _Sums, *, curved: bool) -> None:
+        """Add a block. ``far`` is half its logits, then their sizes; ``t`` is their tanh, then log(1 + |t|)."""
         x, is_one = self._problem.x[piece], self._is_one[piece]
         weights = None if self._weights is None else self._weights[piece]
         far, t, place = self._work[:, : len(x)]

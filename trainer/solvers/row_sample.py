@@ -63,7 +63,8 @@ def shown(x: Floats) -> NDArray[np.bool_]:
     participation ratio of the squares about the mean. A column of zeros has nothing to show.
     """
     pieces = [x[:, first : first + SHOWN_AT_ONCE] for first in range(0, x.shape[1], SHOWN_AT_ONCE)]
-    return np.concatenate([_shown(piece) for piece in pieces])
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows nothing; a reading will say so
+        return np.concatenate([_shown(piece) for piece in pieces])
 
 
 def _shown(x: Floats) -> NDArray[np.bool_]:

@@ -29,3 +29,9 @@ def better_start(start: Floats | None, cold: Floats, value: Callable[[Floats], f
         return cold
     reached = value(start)
     return start if np.isfinite(reached) and reached <= value(np.zeros_like(cold)) else cold
+
+
+def check_start(value: float, gradient: Floats) -> None:
+    """Raises DataError where the objective at a start has no finite value and slopes: some row is not finite."""
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        raise DataError("the loss is no number before the first step; pass rows whose values are all finite")

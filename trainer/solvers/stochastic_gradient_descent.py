@@ -13,6 +13,7 @@ from trainer.solvers.base import End, Problem, Solution, inverse_strength_param
 from trainer.solvers.gradient_descent import GradientPlace, first_order_start, steepest_curvature
 from trainer.solvers.progress import Progress
 from trainer.solvers.rate_schedule import Schedule, rate_share
+from trainer.solvers.start import check_start
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class StochasticGradientDescent:
         """Solve from ``start`` or small random weights; see :class:`trainer.solvers.base.Solver`."""
         progress = Progress(problem, self.c, self.tolerance, self.patience)
         here = GradientPlace.of(problem, first_order_start(problem, self.c, seed, start), self.c)
+        check_start(here.value, here.gradient)
         if start is not None:
             progress.note_start(here.theta, here.value, here.gradient, here.logit)
         rate = 1.0 / self._safe_curvature(problem) if self.learning_rate is None else self.learning_rate

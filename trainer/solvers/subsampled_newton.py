@@ -9,8 +9,11 @@ import numpy as np
 
 from core.miniflow import Parameter
 from core.model import Floats
+from trainer.solvers.arrival import Arrival
 from trainer.solvers.base import End, Epoch, Problem, Solution, inverse_strength_param
 from trainer.solvers.newton import Newton
+from trainer.solvers.newton_walk import look_behind
+from trainer.solvers.objective import in_memory
 from trainer.solvers.row_pass import Reading, RowPass
 from trainer.solvers.row_sample import nearer_start, sample_start
 from trainer.solvers.start import better_start
@@ -100,6 +103,8 @@ class SubsampledNewton:
                 break
             if step < self.max_steps and not walk.advance():
                 return self._handed_over(problem, seed, here, history)
+        # without a penalty only steps that ran out end here, and whether there is an optimum is still to be said
+        behind = self._look_behind(problem, here.theta) if free else None
         return Solution(
             coefficients=here.theta[:-1],
             intercept=float(here.theta[-1]),
@@ -108,6 +113,7 @@ class SubsampledNewton:
             history=tuple(history),
             end=end,
             best_step=len(history),
+            separation=None if behind is None else behind.separation,
         )
 
     def _handed_over(self, problem: Problem, seed: int, here: Reading, history: list[Epoch]) -> Solution:
@@ -119,6 +125,11 @@ class SubsampledNewton:
             return self._newton(self.max_steps).solve(problem, seed)
         later = (msgspec.structs.replace(epoch, step=done + epoch.step) for epoch in rest.history)
         return replace(rest, history=(*history, *later), best_step=done + rest.best_step)
+
+    def _look_behind(self, problem: Problem, theta: Floats) -> Arrival | None:
+        objective = in_memory(problem, self.c)
+        # from far out it may stay unknown
+        return look_behind(objective, theta) or look_behind(objective, np.zeros_like(theta))
 
     def _newton(self, max_steps: int) -> Newton:
         return Newton(c=self.c, max_steps=max_steps, tolerance=self.tolerance, patience=self.patience)

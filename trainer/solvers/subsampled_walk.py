@@ -16,6 +16,9 @@ LOSS_AT_ZERO = float(np.log(2.0))
 ROUNDING = 1e-13
 #: Lengths that a step by all rows' curvature is tried at, before Newton's method takes over.
 SHORTER_STEPS = 4
+#: Curvatures of all rows that a walk takes before Newton's method, which takes one a step, goes on: two features
+#: that differ by a hundred millionth are below the ridge, and every step along their difference is too short.
+MOST_WHOLE = 4
 #: What the curvature of all rows costs, in readings without it: so many, and one more for so many features.
 WHOLE_COST, WIDTH_A_READING = 3.0, 12
 
@@ -26,7 +29,8 @@ class SubsampledWalk:
     def __init__(self, rows: RowPass, tolerance: float) -> None:
         self._rows = rows
         self._tolerance = tolerance
-        self._is_whole = False
+        self._is_whole = self._was_slow = False
+        self._wholes = 0
 
     def begins(self, theta: Floats, *, whole: bool = False) -> bool:
         """Begin at ``theta`` (d + 1,), or at zero where that is lower; whether it is not.
@@ -45,17 +49,20 @@ class SubsampledWalk:
         return bool(lower)
 
     def advance(self) -> bool:
-        """Take a step; False where the curvature of all rows at this place shows none that leads down."""
-        there = self._step()
+        """Take a step; False where Newton's method had better go on from here.
+
+        That is where the curvature of all rows shows no step down, or was taken :data:`MOST_WHOLE` times.
+        """
+        there = None if self._was_slow else self._step()
         if there is None and not self._is_whole:
+            if self._wholes == MOST_WHOLE:
+                return False
             self._take_whole(self.here.theta)
             there = self._step()
         if there is None:
             return False
-        slow = self._is_slow(there)
+        self._was_slow = self._is_slow(there)
         self.here, self._is_whole = there, False
-        if slow:
-            self._take_whole(there.theta)
         return True
 
     def _step(self) -> Reading | None:
@@ -74,6 +81,7 @@ class SubsampledWalk:
         if self.here.hessian is None:
             raise AssertionError("some row has weight")
         self._curvature, self._is_whole = Curvature(self.here.hessian), True
+        self._wholes += 1
 
     def _is_slow(self, there: Reading) -> bool:
         """Whether as many steps more, each as good as the last, cost more than the curvature of all rows."""
