@@ -213,7 +213,7 @@ class Faults:
             pusher.signal(signal.SIGCONT)
         pusher.signal(number)
         status = pusher.wait(20.0)
-        if number == signal.SIGTERM and status != 0:
+        if number == signal.SIGTERM and status != 0 and (status != -signal.SIGTERM or pusher.began()):
             self._target.fleet.unasked.append(f"the producer ended with {status} after SIGTERM")
         return f"status {status}, {fault.choice:.2f}"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.chaos.pusher import Task
+from bench.chaos.pusher import STARTED, Task
 from streamgauge.service_process import ServiceProcess
 
 #: A service that was asked to end and has not after so long hangs.
@@ -193,6 +193,7 @@ class PusherProcess:
     def __init__(self, task: Task, log_path: Path) -> None:
         self._task = task
         self._log_path = log_path
+        self._log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._limit = 0
         self.paused = False
@@ -203,6 +204,7 @@ class PusherProcess:
         self.close()
         task = msgspec.structs.replace(self._task, first_batch=first_batch)
         with self._log_path.open("ab") as log:
+            self._log_from = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.chaos.pusher", msgspec.json.encode(task).decode()],
                 stdin=subprocess.PIPE,
@@ -222,6 +224,10 @@ class PusherProcess:
                 self._process.stdin.flush()
             except BrokenPipeError:
                 return  # it was killed this moment; its successor is told
+
+    def began(self) -> bool:
+        """Whether it has said that it started; before that, while Python imports, SIGTERM simply ends it."""
+        return STARTED.encode() in self._log_path.read_bytes()[self._log_from :]
 
     def running(self) -> bool:
         """Whether it is alive."""

@@ -25,6 +25,8 @@ from producer.client import Producer
 
 #: Pause before a refused batch is tried again.
 RETRY_S = 0.1
+#: First line of its output: from now on SIGTERM ends it in order.
+STARTED = "pusher started"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -54,6 +56,7 @@ class Pusher:
     def run(self) -> int:
         """Push until all is done, or a signal; the exit status."""
         signal.signal(signal.SIGTERM, self._stop)
+        print(STARTED, flush=True)
         threading.Thread(target=self._listen, daemon=True).start()
         while self._producer is None and not self._stopping:
             self._producer = self._connect()

@@ -113,8 +113,8 @@ def test_produce_in_blocks_without_a_model_says_so(run: Run, server_url: str, pi
     assert_one_sentence(answer, pipeline)
 
 
-def test_a_model_file_cut_short_cannot_be_promoted(run: Run, small_csv: Path, tmp_path: Path) -> None:
-    assert run("fit", small_csv, "--label", "good").returncode == 0
+@pytest.mark.usefixtures("fitted_small")
+def test_a_model_file_cut_short_cannot_be_promoted(run: Run, tmp_path: Path) -> None:
     (model,) = tmp_path.glob("miniflow/experiments/default/runs/*/artifacts/model/model.npz")
     run_id = model.parents[2].name
     (tmp_path / "miniflow" / "registry.json").unlink()
@@ -127,9 +127,12 @@ def test_an_unknown_run_cannot_be_promoted(run: Run, run_id: str) -> None:
     assert_one_sentence(run("promote", run_id), run_id)
 
 
-def test_rollback_without_a_previous_run_says_so(run: Run, small_csv: Path) -> None:
+def test_rollback_without_any_run_says_so(run: Run) -> None:
     assert_one_sentence(run("rollback"), "streamgauge fit")
-    assert run("fit", small_csv, "--label", "good").returncode == 0
+
+
+@pytest.mark.usefixtures("fitted_small")
+def test_rollback_without_a_previous_run_says_so(run: Run) -> None:
     assert_one_sentence(run("rollback"), "first")
 
 

@@ -55,10 +55,8 @@ def test_production_is_swept_and_the_best_threshold_named(run: Run, small_csv: P
     assert lines[-1].endswith("Add --set to give it to the model in production.")
 
 
-def test_a_run_of_an_earlier_version_is_chosen_on_its_held_out_rows_and_says_so(
-    run: Run, small_csv: Path, tmp_path: Path
-) -> None:
-    fit(run, small_csv)
+@pytest.mark.usefixtures("fitted_small")
+def test_a_run_of_an_earlier_version_is_chosen_on_its_held_out_rows_and_says_so(run: Run, tmp_path: Path) -> None:
     (rows,) = tmp_path.rglob("out_of_sample.npz")
     rows.unlink()
     found = json.loads(run("threshold", "--by", "f1", "--json").stdout)
@@ -111,8 +109,8 @@ def test_a_new_operating_point_reaches_the_predictions_and_rollback_takes_it_bac
     assert prediction(tmp_path) == before
 
 
+@pytest.mark.usefixtures("fitted_small")
 def test_the_point_that_is_set_is_the_one_that_a_fit_would_choose(run: Run, small_csv: Path) -> None:
-    fit(run, small_csv)
     by_set = json.loads(run("threshold", "--set", "--cost-fn", "120", "--cost-fp", "18", "--json").stdout)
     again = json.loads(run("threshold", "--set", "--cost-fn", "120", "--cost-fp", "18", "--json").stdout)
     assert again["production"]["run_id"] == by_set["production"]["run_id"] == again["of_run"]  # nothing to change
@@ -150,6 +148,7 @@ def test_fit_stores_the_operating_point_and_a_later_fit_keeps_the_rule(run: Run,
     assert (later["rule"], calibration["asked"]) == (point["rule"], "none")
 
 
+@pytest.mark.usefixtures("fitted_small")
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -164,10 +163,7 @@ def test_fit_stores_the_operating_point_and_a_later_fit_keeps_the_rule(run: Run,
         (("--threshold", ".3"), "--threshold alone changes nothing; add --set"),
     ],
 )
-def test_what_cannot_be_shown_is_one_sentence(
-    run: Run, small_csv: Path, options: tuple[str, ...], said: str
-) -> None:
-    fit(run, small_csv)
+def test_what_cannot_be_shown_is_one_sentence(run: Run, options: tuple[str, ...], said: str) -> None:
     answer = run("threshold", *options)
     assert answer.returncode != 0
     assert answer.stdout == ""
@@ -175,10 +171,11 @@ def test_what_cannot_be_shown_is_one_sentence(
     assert len(answer.stderr.splitlines()) == 1
 
 
-def test_without_the_held_out_rows_it_says_where_they_should_be(run: Run, small_csv: Path, tmp_path: Path) -> None:
-    run_id = str(fit(run, small_csv)["run_id"])
+def test_without_the_held_out_rows_it_says_where_they_should_be(
+    run: Run, fitted_small: str, tmp_path: Path
+) -> None:
     (holdout,) = tmp_path.rglob("holdout.npz")
     holdout.unlink()
     answer = run("threshold")
     assert answer.returncode == 2
-    assert f"the held-out rows of run {run_id} are not in miniflow" in answer.stderr
+    assert f"the held-out rows of run {fitted_small} are not in miniflow" in answer.stderr

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,15 +17,24 @@ import pytest
 
 from core.connection import Connection
 from core.keys import PipelineKeys
+from tests.streamgauge.conftest import run_in
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def fitted(raisin_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model from the command line; nothing is running."""
+    folder = tmp_path_factory.mktemp("fitted")
+    answer = run_in(folder)("fit", raisin_csv, "--label", "Class", "--positive", "Besni")
+    assert answer.returncode == 0, answer.stderr
+    return folder
+
+
 @pytest.fixture
-def up(run: Run, raisin_csv: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A model from the command line, then everything running; waits for the line that says so."""
-    fitted = run("fit", raisin_csv, "--label", "Class", "--positive", "Besni")
-    assert fitted.returncode == 0, fitted.stderr
+def up(fitted: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """That model in a folder of the test's own, and everything running; waits for the line that says so."""
+    shutil.copytree(fitted / "miniflow", tmp_path / "miniflow")
     with subprocess.Popen(
         [sys.executable, "-m", "streamgauge", "up", "--scorers", "2", "--http-port", "0"],
         cwd=tmp_path,
@@ -62,6 +72,8 @@ def test_a_newcomer_pushes_reads_looks_and_stops(
     status = json.loads(run("status", "--json").stdout)
     assert status["pipeline"] == "default"
     assert status["production"]
+    assert status["threshold"] == 0.5
+    assert "threshold 0.5" in run("status").stdout
     assert status["lengths"][0]["records"] == 909
 
     up.send_signal(signal.SIGINT)
