@@ -13,7 +13,7 @@ from core.keys import PipelineKeys
 from core.model_file import MAX_BYTES, ModelFile, read_model_file
 from core.registry import Production
 from core.retention import MODELS
-from core.scripts.promote import promote
+from core.scripts.promote import AnsweredEvent, promote
 from core.scripts.prune_models import prune_models
 
 
@@ -77,15 +77,15 @@ class RedisRegistry:
         expected_epoch: int,
         reason: str,
         decision: bytes = b"",
-        event_id: bytes = b"",
+        event: AnsweredEvent | None = None,
     ) -> Production:
         """Make a run production if the epoch is still ``expected_epoch`` (0: none yet).
 
         One step on the server stores the model, moves the pointer, tells the promotions stream (with the
-        ``decision``, where there is one) and, where ``event_id`` names the retrain event that led here,
-        acknowledges it. Raises Superseded, changing nothing.
+        ``decision``, where there is one) and acknowledges the retrain ``event`` that led here, where one did.
+        Raises Superseded, changing nothing, also where another trainer has answered that event.
         """
-        return promote(self.connection, self.keys, run_id, model, expected_epoch, reason, event_id, decision)
+        return promote(self.connection, self.keys, run_id, model, expected_epoch, reason, event, decision)
 
     def history(self, count: int) -> list[Promotion]:
         """The newest ``count`` promotions, newest first. Raises RegistryError for an entry that is none."""

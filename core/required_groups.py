@@ -10,7 +10,7 @@ import re
 from core.connection import Connection, ServerError
 from core.entry import field_map
 from core.errors import SettingsError
-from core.keys import REQUIRED_GROUPS, PipelineKeys
+from core.keys import REQUIRED_GROUPS, PipelineKeys, is_shadow_group
 from core.scripts.change_required_groups import change_required_groups
 
 #: What a group may be called to be required: the config joins the names by commas.
@@ -33,8 +33,14 @@ def require_group(connection: Connection, keys: PipelineKeys, group: str) -> tup
     Raises
     ------
     SettingsError
-        A name that cannot stand in the config.
+        A name that cannot stand in the config, or a shadow's: its group goes with its last scorer, and then
+        nothing would be trimmed any more until producers wait.
     """
+    if is_shadow_group(group):
+        raise SettingsError(
+            f"group {group!r} is a shadow's, which must hold no record of production; it counts what it missed, "
+            "and records_keep_ms and records_keep_bytes give it more time"
+        )
     if not _NAME.fullmatch(group):
         raise SettingsError(
             f"group {group!r} must be 1 to 64 letters, digits, underscores, dots, colons or hyphens"

@@ -1,4 +1,7 @@
-"""Candidates that are scored beside production: since when, and their models, which the registry would prune."""
+"""Candidates that are scored beside production: since when, the tests made of them, and their models.
+
+The registry of production would prune such models.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,22 @@ class ShadowRegistry:
 
     def end(self, run_id: str) -> bool:
         """Forget a shadow; whether there was one."""
-        fields = (run_id, f"{run_id}{_DIGEST}", f"{run_id}{_SINCE}")
+        tests = (_test(run_id, number) for number in range(1, len(self.tests(run_id)) + 1))
+        fields = (run_id, f"{run_id}{_DIGEST}", f"{run_id}{_SINCE}", *tests)
         return bool(self.connection.call("HDEL", self.keys.shadows, *fields))
+
+    def tests(self, run_id: str) -> list[bytes]:
+        """The tests that were made of it, in order, as :meth:`add_test` was given them."""
+        found: list[bytes] = []
+        while True:
+            data = self.connection.call("HGET", self.keys.shadows, _test(run_id, len(found) + 1))
+            if data is None:
+                return found
+            found.append(bytes(data))
+
+    def add_test(self, run_id: str, number: int, data: bytes) -> bool:
+        """Keep a test as the one of that number, from 1; False where there is one already, which stays."""
+        return bool(self.connection.call("HSETNX", self.keys.shadows, _test(run_id, number), data))
 
     def run_ids(self) -> list[str]:
         """The runs that are shadows, in order."""
@@ -63,3 +80,7 @@ class ShadowRegistry:
             f"run {run_id} is no shadow in pipeline {self.keys.pipeline!r}; begin it with "
             f"`streamgauge shadow {run_id}`"
         )
+
+
+def _test(run_id: str, number: int) -> str:
+    return f"{run_id}:test:{number}"

@@ -10,7 +10,7 @@ from rich.table import Table as Grid
 from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.entry import entries_of
-from core.errors import RecordError
+from core.errors import ModelFileError, RecordError, UnknownRun
 from core.fields import decode_fields
 from core.keys import MONITORS, PartitionKeys
 from core.redis_registry import RedisRegistry
@@ -54,13 +54,15 @@ class Status(msgspec.Struct, frozen=True):
     lengths: list[StreamLength]
     newest_rejections: list[Refused]
     drift: DriftWindow | None
+    threshold: float | None = None  #: from which production predicts class 1; None: it has no whole model
 
 
 def read_status(connection: Connection, settings: Settings) -> Status:
     """Look at a pipeline."""
     keys = settings.keys
     partitions = started_config(connection, settings).partitions
-    production = RedisRegistry(connection, keys).production()
+    registry = RedisRegistry(connection, keys)
+    production = registry.production()
     lengths = [
         StreamLength(
             partition.number,
@@ -83,6 +85,7 @@ def read_status(connection: Connection, settings: Settings) -> Status:
         lengths,
         refused[:REJECTIONS_SHOWN],
         _newest_window(connection, keys.drift),
+        None if production is None else _threshold(registry, production.run_id),
     )
 
 
@@ -93,7 +96,10 @@ def show_status(console: Console, status: Status) -> None:
         console.print("no model in production; run streamgauge fit")
     else:
         age_min = max(0, status.now_ms - (status.updated_ts_ms or status.now_ms)) / 60_000
-        console.print(f"model {status.production}, epoch {status.epoch}, in production for {age_min:.1f} min")
+        point = "" if status.threshold is None else f", threshold {status.threshold:.3g}"
+        console.print(
+            f"model {status.production}, epoch {status.epoch}, in production for {age_min:.1f} min{point}"
+        )
     grid = Grid("partition", "group", "not read", "pending", "oldest")
     for lag in status.lags:
         group = f"{lag.group} (open window)" if lag.group == MONITORS and lag.lag_entries else lag.group
@@ -122,6 +128,13 @@ def show_status(console: Console, status: Status) -> None:
         console.print(f"  {printable(drift.alarm.sentence)}", style=style, markup=False)
     elif drift.alarmed:
         console.print(f"  in this episode alarmed: {escape(printable(', '.join(drift.alarmed)))}", style=style)
+
+
+def _threshold(registry: RedisRegistry, run_id: str) -> float | None:
+    try:
+        return registry.model(run_id).model.threshold
+    except (UnknownRun, ModelFileError):
+        return None  # doctor says what is wrong with it
 
 
 def _newest_rejections(connection: Connection, partition: PartitionKeys) -> list[Refused]:

@@ -15,12 +15,13 @@ from core.record_place import RecordPlace
 from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import EntryResult, commit
+from core.scripts.promote import AnsweredEvent
 from core.settings import Settings
-from trainer.attempt import last_attempt, note_attempt
+from trainer.attempt import FIELD, Attempt, last_attempt, note_attempt
 from trainer.candidacy import record
 from trainer.dataset import Dataset, LabelledRows
 from trainer.decision import choices_of
-from trainer.fit import LOGGED
+from trainer.imported.judged_rows import run_may_have_seen
 from trainer.open_request import DRIFTS, RetrainRequest
 from trainer.promotion.coverage import LabelCoverage, label_coverage
 from trainer.promotion.decision import PromotionDecision
@@ -34,6 +35,7 @@ from trainer.retraining import (
     own_since,
     retrain,
 )
+from trainer.run_log import LOGGED
 from trainer.solvers.choice import chosen_solver
 
 
@@ -66,7 +68,9 @@ class Answering:
         acknowledgement in one script call, or record the outcome, note the attempt and acknowledge. The
         acknowledgement comes last: a kill before it leaves the event pending, the next trainer takes it over and
         trains the same model again, as the same attempt: the one that was lost led to nothing. A kill between
-        promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`.
+        promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`. Where another
+        trainer took the event over and answered it meanwhile, its answer is the only one: nothing is promoted,
+        nor noted.
 
         Raises
         ------
@@ -75,7 +79,8 @@ class Answering:
         GroupMissing
             The retrain stream or its group is gone.
         """
-        tests = last_attempt(self._registry.connection, self._registry.keys).tests(request.event_id)
+        seen = last_attempt(self._registry.connection, self._registry.keys)
+        tests = seen.tests(request.event_id)
         since, rows, trained = self._train(request, production, model, dataset, attempt=tests + 1)
         params = self._params(request, production, since, rows)
         reason = request.event.reason
@@ -90,22 +95,21 @@ class Answering:
             if isinstance(trained, _Unjudged):
                 outcome, verdict = trained.outcome, trained.verdict
             elif trained.result == "candidate":
-                made, verdict = self._promote(request, production, trained, run, decision)
+                made, verdict = self._promote(request, seen, production, trained, run, decision)
                 outcome = "superseded" if made is None else "promoted"
             else:
                 outcome, verdict = trained.result, trained.verdict
             run.finish(outcome, verdict)
         except UsageError as error:
             raise StreamError(str(error)) from error  # a full disk is waited out, not died of
-        if made is None:
-            if reason in DRIFTS:  # nothing else is tried again, and a note has room for one event
-                tests += decision.tested
-                self._note(request, rows, tests)
+        # nothing but drifts is tried again, and a note has room for one event
+        if made is None and (reason not in DRIFTS or self._note(request, seen, rows, tests + decision.tested)):
             self.acknowledge(request.event_id, request.deliveries)
         return Answer(outcome, verdict, run.run_id, len(rows.y), made)
 
-    def _note(self, request: RetrainRequest, rows: LabelledRows, tests: int) -> None:
-        note_attempt(self._registry.connection, self._registry.keys, request.event_id, len(rows.y), tests)
+    def _note(self, request: RetrainRequest, seen: Attempt, rows: LabelledRows, tests: int) -> bool:
+        connection, keys = self._registry.connection, self._registry.keys
+        return note_attempt(connection, keys, request.event_id, seen, len(rows.y), tests)
 
     def _train(
         self,
@@ -135,6 +139,7 @@ class Answering:
                 choices=choices_of(self._settings, model),
                 attempt=attempt,
                 coverage=label_coverage(dataset.seen(since), model.model),
+                rival_saw=run_may_have_seen(self._miniflow, production.run_id),
             )
         except Exception as error:  # noqa: BLE001  (no data may stop the service: whatever it is, it is the answer)
             return since, rows, _Unjudged("failed", f"Training failed: {type(error).__name__}: {error}")
@@ -143,12 +148,13 @@ class Answering:
     def _promote(
         self,
         request: RetrainRequest,
+        seen: Attempt,
         production: Production,
         trained: Retraining,
         run: Run,
         decision: PromotionDecision,
     ) -> tuple[Production | None, str]:
-        """Promote the run; None where production changed since it was judged."""
+        """Promote the run; None where production changed, or the event was answered, since it was judged."""
         if trained.fitted is None:
             raise AssertionError(run.run_id)  # a candidate is a fitted model
         try:
@@ -158,7 +164,7 @@ class Answering:
                 production.epoch,
                 trained.verdict,
                 decision.encoded,
-                event_id=request.event_id,
+                event=AnsweredEvent(request.event_id, FIELD, seen.noted),
             )
         except Superseded as error:
             return None, f"The candidate was better, but {error}."

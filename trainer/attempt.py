@@ -51,9 +51,15 @@ def last_attempt(connection: Connection, keys: PipelineKeys) -> Attempt:
     return Attempt(connection.call("HGET", keys.production, FIELD) or b"")
 
 
-def note_attempt(connection: Connection, keys: PipelineKeys, event_id: bytes, rows: int, tests: int) -> None:
-    """Note an attempt; before the event is acknowledged, so that none is acknowledged unnoted."""
-    _note.run(connection, (keys.production,), (FIELD, b"%b %d %d" % (event_id, rows, tests)))
+def note_attempt(
+    connection: Connection, keys: PipelineKeys, event_id: bytes, seen: Attempt, rows: int, tests: int
+) -> bool:
+    """Note an attempt; before the event is acknowledged, so that none is acknowledged unnoted.
+
+    False where another trainer has answered the event since ``seen`` was read: its note stands, with its tests.
+    """
+    noted = b"%b %d %d" % (event_id, rows, tests)
+    return bool(_note.run(connection, (keys.production,), (FIELD, noted, seen.noted, event_id)))
 
 
 def claim_request(

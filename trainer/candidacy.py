@@ -14,6 +14,7 @@ from core.model_file import ModelFile
 from core.registry import Production
 from trainer.fit import FittedModel, probability
 from trainer.holdout import Holdout
+from trainer.imported.judged_rows import run_may_have_seen
 from trainer.metrics.probability import log_loss
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.duel import duel
@@ -86,7 +87,8 @@ def judge_candidate(
     fixed = None if judges.fixed is None else duel(candidate, current, judges.fixed)
     weights = None if weights is None else weights[judges.fresh]
     neighbours = newest if neighbours is holdout else neighbours
-    return judges.named(decide(duel(candidate, current, newest, weights=weights, neighbours=neighbours), fixed))
+    judged = duel(candidate, current, newest, weights=weights, neighbours=neighbours)
+    return judges.named(decide(judged, fixed), rival_saw=run_may_have_seen(miniflow, production.run_id))
 
 
 def spread_neighbours(holdout: Holdout, *, ordered: bool) -> Holdout | None:

@@ -31,7 +31,7 @@ from trainer.calibration.report import CalibrationReport
 from trainer.candidacy import Candidate, Settlement, judge_candidate, settle, spread_neighbours
 from trainer.decision import choices_of
 from trainer.evaluation import Evaluation
-from trainer.fit import FittedModel, fit, log_run
+from trainer.fit import FittedModel, fit
 from trainer.holdout import Holdout
 from trainer.operating_point import OperatingPoint
 from trainer.out_of_sample import own_out_of_sample
@@ -39,6 +39,7 @@ from trainer.promotion.decision import PromotionDecision
 from trainer.promotion.duel import Duel
 from trainer.registries import open_registries
 from trainer.retraining import own_holdout
+from trainer.run_log import log_run
 from trainer.solvers.base import Solver
 from trainer.solvers.choice import chosen_solver
 from trainer.split import SplitKind, check_order, split_by

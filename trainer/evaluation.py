@@ -63,8 +63,13 @@ class Evaluation(msgspec.Struct, frozen=True):
 def evaluate(
     y: Labels, probability: Floats, threshold: float = EVEN_THRESHOLD, weights: Floats | None = None
 ) -> Evaluation:
-    """Judge probabilities of class 1 (n,) against outcomes (n,); n is at least one."""
-    counted = confusion_matrix(y, probability, threshold)
+    """Judge probabilities of class 1 (n,) against outcomes (n,); n is at least one.
+
+    A probability that is nan leaves every figure undefined: nan, or None where the figure may be; its row is in
+    none of the four counts.
+    """
+    known = ~np.isnan(probability)
+    counted = ThresholdedRows.of(y[known], probability[known], np.array([threshold]))
     weighed = confusion_matrix(y, probability, threshold, weights)
     return Evaluation(
         rows=len(y),
@@ -72,17 +77,17 @@ def evaluate(
         accuracy=weighed.accuracy,
         auc=area_under_curve(y, probability, weights),
         brier=brier_score(y, probability, weights),
-        true_negatives=int(counted.true_negatives),
-        false_positives=int(counted.false_positives),
-        false_negatives=int(counted.false_negatives),
-        true_positives=int(counted.true_positives),
+        true_negatives=int(counted.true_negative.sum()),
+        false_positives=int(counted.false_positive.sum()),
+        false_negatives=int(counted.false_negative.sum()),
+        true_positives=int(counted.true_positive.sum()),
         threshold=threshold,
         balanced_accuracy=weighed.balanced_accuracy,
         precision=weighed.precision,
         recall=weighed.recall,
         specificity=weighed.specificity,
         f1=weighed.f1,
-        mcc=weighed.mcc,
+        mcc=defined(weighed.mcc),
         average_precision=average_precision(y, probability, weights),
         expected_calibration_error=defined(expected_calibration_error(y, probability, weights=weights)),
         maximum_calibration_error=defined(maximum_calibration_error(y, probability, weights=weights)),

@@ -1,8 +1,7 @@
-"""From a table to a model with its profile and figures, and from there to a logged run."""
+"""From a table to a model with its profile and figures; :mod:`trainer.run_log` logs it as a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from core.concept_reference import fit_concept_reference
 from core.data_fingerprint import DataFingerprint, fingerprint
 from core.errors import DataError
-from core.miniflow import MODEL_ARTIFACT, MiniFlow, Parameter
 from core.model import Floats, LogisticModel
 from core.model_file import ModelFile
 from core.profile import TrainingProfile, profile_rows
@@ -21,27 +19,21 @@ from trainer.diagnostics.evidence import Evidence
 from trainer.diagnostics.finding import Finding, WarningKind
 from trainer.drift_reference import drift_reference, rows_before
 from trainer.evaluation import Evaluation, evaluate
-from trainer.holdout import HOLDOUT_ARTIFACT, Holdout
+from trainer.holdout import Holdout
 from trainer.kept_rows import KeptRows
-from trainer.loss import reported_probability
-from trainer.metrics.probability import log_loss
 from trainer.metrics.weighting import row_weights
-from trainer.model_card import MODEL_CARD_ARTIFACT, ModelCard, constant_features
-from trainer.out_of_sample import OUT_OF_SAMPLE_ARTIFACT, OutOfSample, cross_fit, stopping_problem
-from trainer.profile_document import PROFILE_ARTIFACT, profile_document
+from trainer.model_card import ModelCard, constant_features
+from trainer.out_of_sample import OutOfSample, cross_fit, stopping_problem
 from trainer.solvers.base import Problem, Solution, Solver
 from trainer.solvers.newton import Newton
 from trainer.split import Rows, Split, stratified_split
 from trainer.table import MAX_MAGNITUDE, Labels, Table
-from trainer.training_rows import TRAINING_ROWS_ARTIFACT, RowPrints, encode_prints, row_prints
-from trainer.validation_predictions import PREDICTIONS_ARTIFACT, encode_predictions
+from trainer.training_rows import RowPrints, row_prints
 
 #: The solver of a run that names none: L2 with C = 1, because it arrives on collinear features.
 DEFAULT_SOLVER = Newton()
 #: The model's own probabilities, and class 1 from even odds on.
 NO_CHOICES = Choices()
-#: Outcome of a run that is logged and waits for the promotion rule.
-LOGGED = "logged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,14 +164,56 @@ def fit(
     order = split.train if ordered else None
     predecessors = _predecessors(table, split.train, before) if ordered else None
     reference = drift_reference(weighed, profile, x, y, order, predecessors, seed, blocks)
-    holdout_logit = weighed.score(holdout.x).logit
-    concept = fit_concept_reference(holdout_logit, holdout.y)
-    by_time = ordered and split.by_time
-    rows = cross_fit(whole, solver, seed, solution, theta, by_time=by_time)
+    concept = fit_concept_reference(weighed.score(holdout.x).logit, holdout.y)
+    rows = cross_fit(whole, solver, seed, solution, theta, by_time=ordered and split.by_time)
     decision = decide(weighed, rows, choices)
     model = decision.model
-    p, held_out = probability(model, x), calibrated(model.calibration, holdout_logit)
-    findings = diagnose(
+    train, judged = _Judged.of(model, x, y), _Judged.of(model, holdout.x, holdout.y)
+    return FittedModel(
+        file=ModelFile(model, profile, reference, concept, choices.calibrate, choices.threshold_rule),
+        solution=solution,
+        solver=solver,
+        seed=seed,
+        train=train.evaluation,
+        validation=judged.evaluation,
+        train_class1_rows=int(y.sum()),
+        holdout=holdout,
+        out_of_sample=rows,
+        decision=decision,
+        findings=_findings(table, solver, problem, solution, profile, train, judged, model, choices),
+        data=fingerprint(table.schema, x, y, whole.weights, table.csv_sha256),
+        holdout_rows=split.holdout,
+        trained_prints=row_prints(x),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Rows and what the deployed model says of them."""
+
+    x: Floats  #: (n, d)
+    y: Labels  #: (n,)
+    probability: Floats  #: (n,)
+    evaluation: Evaluation
+
+    @classmethod
+    def of(cls, model: LogisticModel, x: Floats, y: Labels) -> _Judged:
+        p = probability(model, x)
+        return cls(x, y, p, evaluate(y, p, model.threshold))
+
+
+def _findings(
+    table: Table,
+    solver: Solver,
+    problem: Problem,
+    solution: Solution,
+    profile: TrainingProfile,
+    train: _Judged,
+    judged: _Judged,
+    model: LogisticModel,
+    choices: Choices,
+) -> tuple[Finding, ...]:
+    return diagnose(
         Evidence(
             features=table.features,
             classes=table.classes,
@@ -187,31 +221,15 @@ def fit(
             problem=problem,
             solution=solution,
             varies=profile.varies,
-            x=x,
-            y=y,
-            probability=p,
-            holdout_x=holdout.x,
-            holdout_y=holdout.y,
-            holdout_probability=held_out,
+            x=train.x,
+            y=train.y,
+            probability=train.probability,
+            holdout_x=judged.x,
+            holdout_y=judged.y,
+            holdout_probability=judged.probability,
             model=model,
             choices=choices,
         )
-    )
-    return FittedModel(
-        file=ModelFile(model, profile, reference, concept, choices.calibrate, choices.threshold_rule),
-        solution=solution,
-        solver=solver,
-        seed=seed,
-        train=evaluate(y, p, model.threshold),
-        validation=evaluate(holdout.y, held_out, model.threshold),
-        train_class1_rows=int(y.sum()),
-        holdout=holdout,
-        out_of_sample=rows,
-        decision=decision,
-        findings=findings,
-        data=fingerprint(table.schema, x, y, whole.weights, table.csv_sha256),
-        holdout_rows=split.holdout,
-        trained_prints=row_prints(x),
     )
 
 
@@ -221,88 +239,6 @@ def probability(model: LogisticModel, x: Floats) -> Floats:
     Without a calibration logits are clipped as in reported losses.
     """
     return calibrated(model.calibration, model.score(x).logit)
-
-
-def log_run(
-    miniflow: MiniFlow,
-    fitted: FittedModel,
-    reason: str,
-    extra_params: Mapping[str, Parameter] | None = None,
-) -> str:
-    """Log a fitted model as a run and return its id.
-
-    Steps: open the run; parameters; a metrics line an epoch and one of final figures; data fingerprint; holdout,
-    predictions of it, fingerprints of the training rows, profile, card; the model last, so that a run with a model
-    has all that belongs to it. The outcome is ``logged`` until the caller records the promotion rule's with
-    ``miniflow.run(run_id).finish(...)``.
-
-    Raises
-    ------
-    UsageError
-        The MiniFlow directory cannot be written.
-    """
-    run = miniflow.start_run(reason)
-    run.log_params(_params(fitted) | dict(extra_params or {}))
-    history = fitted.solution.history
-    run.log_metric_lines([(epoch.step, epoch.metrics) for epoch in history])
-    run.log_metrics(history[-1].step, _final_metrics(fitted))
-    run.record_data(fitted.data)
-    run.write_artifact(HOLDOUT_ARTIFACT, fitted.holdout.encoded)
-    predictions = encode_predictions(fitted.file.model, fitted.holdout, fitted.holdout_rows)
-    run.write_artifact(PREDICTIONS_ARTIFACT, predictions)
-    run.write_artifact(TRAINING_ROWS_ARTIFACT, encode_prints(fitted.trained_prints))
-    if fitted.out_of_sample is not None:
-        run.write_artifact(OUT_OF_SAMPLE_ARTIFACT, fitted.out_of_sample.encoded)
-    run.write_artifact(PROFILE_ARTIFACT, profile_document(fitted.file.profile))
-    run.write_artifact(MODEL_CARD_ARTIFACT, fitted.card.encoded)
-    run.write_artifact(MODEL_ARTIFACT, fitted.file.encoded)
-    run.finish(LOGGED, "The model is trained and logged; it is not judged yet.")
-    return run.run_id
-
-
-def _params(fitted: FittedModel) -> dict[str, Parameter]:
-    schema = fitted.file.model.schema
-    return {
-        "seed": fitted.seed,
-        "solver": fitted.solver.name,
-        **{f"solver_{name}": setting for name, setting in fitted.solver.params.items()},
-        "train_rows": fitted.train.rows,
-        "holdout_rows": fitted.validation.rows,
-        "schema": schema.fingerprint,
-        "class_0": schema.classes[0],
-        "class_1": schema.classes[1],
-        "calibrate": fitted.file.calibrate,
-        "calibration": fitted.decision.calibration.chosen,
-        "threshold": fitted.file.model.threshold,
-        "threshold_by": fitted.file.threshold_rule.by,
-    }
-
-
-def _final_metrics(fitted: FittedModel) -> dict[str, float | None]:
-    # loss and accuracy again: where a solver stopped early, its last line is of other rows and other parameters
-    return (
-        {
-            f"{part}_{name}": figure
-            for part, evaluation in (("train", fitted.train), ("validation", fitted.validation))
-            for name, figure in (
-                ("loss", evaluation.log_loss),
-                ("accuracy", evaluation.accuracy),
-                ("auc", evaluation.auc),
-                ("brier", evaluation.brier),
-            )
-        }
-        | {"gradient_norm": fitted.solution.gradient_norm}
-        | _raw_loss(fitted)
-    )
-
-
-def _raw_loss(fitted: FittedModel) -> dict[str, float | None]:
-    """The lines of a solver's steps are before calibration, and this is where they end."""
-    model, holdout = fitted.file.model, fitted.holdout
-    if model.calibration is None:
-        return {}
-    p = reported_probability(model.score(holdout.x).logit)
-    return {"validation_raw_loss": log_loss(holdout.y, p)}
 
 
 def _profile(x: Floats, table: Table, seed: int) -> TrainingProfile:

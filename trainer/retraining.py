@@ -15,7 +15,7 @@ from core.model_file import ModelFile
 from core.record_place import RecordPlace, place_of
 from trainer.dataset import LabelledRows
 from trainer.decision import Choices
-from trainer.fit import FittedModel, fit, log_run
+from trainer.fit import FittedModel, fit
 from trainer.holdout import HOLDOUT_ARTIFACT, Holdout, read_holdout
 from trainer.open_request import DRIFTS
 from trainer.promotion.coverage import LabelCoverage
@@ -23,6 +23,7 @@ from trainer.promotion.decision import PromotionDecision
 from trainer.promotion.duel import Duel, duel
 from trainer.promotion.fresh_rows import Judges, judges_of
 from trainer.promotion.rule import decide
+from trainer.run_log import log_run
 from trainer.solvers.base import Solver
 from trainer.split import Split, newest_split
 from trainer.table import Table
@@ -75,6 +76,7 @@ def retrain(
     choices: Choices | None = None,
     attempt: int = 1,
     coverage: LabelCoverage | None = None,
+    rival_saw: bool = False,
 ) -> Retraining:
     """Train on the older four fifths of ``rows``, judge on the newest fifth; deterministic.
 
@@ -98,6 +100,8 @@ def retrain(
         is tried again, and it is not looked at.
     coverage
         Which of the rows seen have labels, to be said with the decision.
+    rival_saw
+        Whether production may have been trained on its own holdout, to be said with the decision.
 
     Raises
     ------
@@ -140,13 +144,16 @@ def retrain(
             choices=choices,
             attempt=attempt,
             coverage=coverage,
+            rival_saw=rival_saw,
         )
     train = rows.x[split.train]
     own = fixed_holdout if fixed_holdout is not None and fixed_holdout.x.shape[1] == schema.width else None
     judges = judges_of(fitted.holdout, own, TrainingRows([train], train))
     if not judges.fresh.any():
         return Retraining("too_few_labels", f"{judges.none_left}; send new records.")
-    decision = _decide(event, rows, production, judges, fitted, split, attempt, coverage)
+    decided = _decide(event, rows, production, judges, fitted, split, attempt, coverage)
+    named = judges.named(decided, after_drift=event.reason in DRIFTS, rival_saw=rival_saw)
+    decision = msgspec.structs.replace(named, reason=event.reason, episode=event.episode)
     return Retraining("candidate" if decision.promote else "refused", decision.sentence, fitted, decision)
 
 
@@ -182,15 +189,12 @@ def _decide(
         after_drift=after_drift,
     )
     old_holdout = None if judges.fixed is None else duel(fitted.file, production, judges.fixed)
-    decision = decide(
+    return decide(
         judged,
         old_holdout,
         after_drift=after_drift,
         attempt=attempt if after_drift else None,
         coverage=coverage,
-    )
-    return msgspec.structs.replace(
-        judges.named(decision, after_drift=after_drift), reason=event.reason, episode=event.episode
     )
 
 

@@ -12,6 +12,8 @@ from core.model_file import ModelFile
 from core.settings import Settings
 from trainer.fit import probability
 from trainer.holdout import HOLDOUT_ARTIFACT
+from trainer.imported.judged_rows import may_have_seen
+from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision, read_decision
 from trainer.promotion.paired_test import CONFIDENCE, MIN_CLASS_ROWS, PairedTest, paired_test
 from trainer.registries import Registries, open_registries
 from trainer.retraining import own_holdout
@@ -125,7 +127,7 @@ def _same_rows(
         if model is None:
             return None, f"Run {run.run_id} has no whole model, so nothing is judged on the same rows."
     for run in (one, other):
-        if _may_have_seen(run):
+        if may_have_seen(run.params):
             return None, (
                 f"Run {run.run_id} is an imported model that may have been trained on the rows that judge it, so "
                 "nothing is judged on the same rows."
@@ -133,7 +135,8 @@ def _same_rows(
     digests = {run.meta.artifacts.get(HOLDOUT_ARTIFACT) for run in (one, other)}
     holdout = own_holdout(books.miniflow, one.run_id)
     if first is None or second is None or holdout is None or len(digests) > 1 or not len(holdout.y):
-        return None, "The runs held out different rows, so a difference of their figures is one of rows too."
+        differ = "The runs held out different rows, so a difference of their figures is one of rows too."
+        return None, f"{differ}{_judged_beside(books, one, other)}"
     if first.model.schema != second.model.schema:
         return None, "The models are of different schemas, so they cannot be judged on the same rows."
     p_first, p_second = probability(first.model, holdout.x), probability(second.model, holdout.x)
@@ -141,10 +144,20 @@ def _same_rows(
     return paired, _words(paired, one.run_id, other.run_id)
 
 
-def _may_have_seen(run: ListedRun) -> bool:
-    """Whether the rows held out are of a file that an imported model may have been trained on."""
-    params = run.params
-    return params.get("imported") is not None and params.get("holdout") is None and not params.get("unseen")
+def _judged_beside(books: Registries, one: ListedRun, other: ListedRun) -> str:
+    """What was said when one of the runs was judged beside the other; empty where neither was."""
+    for judged, rival in ((other, one), (one, other)):
+        decision = _decision(books, judged)
+        if decision is not None and decision.production == rival.run_id and decision.judged is not None:
+            return f" When run {judged.run_id} was judged beside {rival.run_id}: {decision.sentence}"
+    return ""
+
+
+def _decision(books: Registries, run: ListedRun) -> PromotionDecision | None:
+    try:
+        return read_decision(books.miniflow.run(run.run_id).read_artifact(DECISION_ARTIFACT))
+    except (UnknownRun, msgspec.MsgspecError):
+        return None
 
 
 def _words(paired: PairedTest, first: str, second: str) -> str:

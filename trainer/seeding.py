@@ -20,7 +20,7 @@ from core.miniflow import MiniFlow
 from core.model_file import ModelFile
 from core.redis_registry import RedisRegistry
 from core.registry import Production
-from trainer.fit import LOGGED
+from trainer.run_log import LOGGED
 
 #: Reason of the promotion that brings production back.
 SEEDED = "seeded from MiniFlow"

@@ -6,7 +6,6 @@ the shadow got to each record or not.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -24,7 +23,8 @@ from trainer.dataset import Dataset, LabelledRows
 from trainer.evaluation import Evaluation, evaluate
 from trainer.fit import probability
 from trainer.holdout import Holdout
-from trainer.open_request import DRIFTS, GROWTH
+from trainer.imported.judged_rows import run_may_have_seen
+from trainer.open_request import DRIFTS
 from trainer.promotion.coverage import label_coverage
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision, read_decision
 from trainer.promotion.duel import Duel, duel, unseen
@@ -32,6 +32,7 @@ from trainer.promotion.fresh_rows import judges_by_prints
 from trainer.promotion.rule import decide, decide_unjudged
 from trainer.registries import Registries
 from trainer.retraining import own_holdout
+from trainer.shadow_tests import Due, ShadowTest, ShadowTests, due, place_of_row
 from trainer.training_rows import own_prints
 
 #: Promotions looked through for the first one of production's run.
@@ -46,11 +47,12 @@ class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
     production_epoch: int
     since_ms: int  #: rows from then on are compared; neither model was trained on them
     rows_seen: int  #: sampled, labelled or not
-    labelled_rows: int
+    labelled_rows: int  #: of them
+    counted_rows: int  #: labelled rows since then, also those that have left the samples
     candidate_figures: Evaluation | None  #: of all labelled rows; None where there are none
     production_figures: Evaluation | None
     look: int  #: number of the newest test, 0 before the first
-    next_look_rows: int  #: labelled rows at which the next test is made
+    next_look_rows: int  #: counted rows at which the next test is made
     decision: PromotionDecision | None  #: by the newest test
     verdict: str  #: one sentence
 
@@ -89,8 +91,8 @@ class ShadowJudge:
     """Compares one shadow with production, again and again; reads samples and labels on from where it was.
 
     Whoever looks after each label promotes what is no better in the end. So a test is made at so many labelled
-    rows as a first attempt needs, then at 1.5 times as many, and so on, on the oldest rows; each is an attempt
-    with its share of the error rate, however often somebody looks between them.
+    rows as a first attempt needs, then at 1.5 times as many, and so on, on the oldest rows. Each is an attempt
+    with its share of the error rate, made once and kept: however often somebody looks, its verdict stays.
     """
 
     def __init__(self, books: Registries, settings: Settings, run_id: str) -> None:
@@ -99,7 +101,6 @@ class ShadowJudge:
         self._run_id = run_id
         self._registry = _redis(books)
         self._dataset: Dataset | None = None
-        self._decided: tuple[tuple[str, int, int], PromotionDecision] | None = None
 
     def compare(self) -> ShadowComparison:
         """As things are now.
@@ -110,6 +111,8 @@ class ShadowJudge:
             The run is no shadow, or its model is not whole.
         NoProductionModel, UsageError, SchemaError
             As :func:`begin_shadow`: production may have changed since.
+        RegistryError
+            A test that was kept cannot be read.
         """
         return self._compare(self._contest())
 
@@ -149,8 +152,13 @@ class ShadowJudge:
         since = RecordPlace(contest.since_ms + 1, 0)
         rows = dataset.labelled(since)
         n = len(rows.y)
-        look, judged, following = looks(n, self._settings.min_labelled_rows)
-        decision = self._decision(contest, dataset, since, rows, look, judged) if look else None
+        tests = ShadowTests(_shadows(self._books), self._run_id, contest.production.run_id, contest.since_ms)
+        made = tests.newest()
+        stand = due(rows, made, self._settings.min_labelled_rows)
+        if stand.look > (0 if made is None else made.look):
+            made = tests.keep(self._test(contest, dataset, since, rows, stand))
+            stand = due(rows, made, self._settings.min_labelled_rows)
+        decision = None if made is None else self._named(made.read, contest)
         figures = [
             evaluate(rows.y, probability(file.model, rows.x), file.model.threshold) if n else None
             for file in (contest.candidate, contest.current)
@@ -162,12 +170,13 @@ class ShadowJudge:
             since_ms=contest.since_ms,
             rows_seen=rows.rows_seen,
             labelled_rows=n,
+            counted_rows=stand.counted_rows,
             candidate_figures=figures[0],
             production_figures=figures[1],
-            look=look,
-            next_look_rows=following,
+            look=0 if made is None else made.look,
+            next_look_rows=stand.next_look_rows,
             decision=decision,
-            verdict=_too_few(n, rows.rows_seen, following) if decision is None else decision.sentence,
+            verdict=_too_few(n, rows.rows_seen, stand.next_look_rows) if decision is None else decision.sentence,
         )
 
     def _rows(self, current: ModelFile) -> Dataset:
@@ -178,20 +187,28 @@ class ShadowJudge:
         self._dataset.refresh()
         return self._dataset
 
-    def _decision(
-        self,
-        contest: _Contest,
-        dataset: Dataset,
-        since: RecordPlace,
-        rows: LabelledRows,
-        look: int,
-        judged: int,
-    ) -> PromotionDecision:
-        """Each test is made once here: its intervals take up to seconds, and whoever follows looks often."""
-        test = (contest.production.run_id, contest.since_ms, look)
-        if self._decided is None or self._decided[0] != test:
-            self._decided = test, self._decide(contest, dataset, since, rows, look, judged)
-        return self._decided[1]
+    def _test(
+        self, contest: _Contest, dataset: Dataset, since: RecordPlace, rows: LabelledRows, stand: Due
+    ) -> ShadowTest:
+        decision = self._decide(contest, dataset, since, rows, stand.look, stand.judged_rows)
+        return ShadowTest(
+            production=contest.production.run_id,
+            since_ms=contest.since_ms,
+            look=stand.look,
+            counted_rows=stand.due_rows,
+            last=place_of_row(rows, stand.judged_rows - 1),
+            decision=msgspec.Raw(decision.encoded),
+        )
+
+    def _named(self, decision: PromotionDecision, contest: _Contest) -> PromotionDecision:
+        """As it would be recorded now: production may have gone and come back since the test."""
+        return msgspec.structs.replace(
+            decision,
+            reason=self._reason(),
+            candidate=self._run_id,
+            production=contest.production.run_id,
+            production_epoch=contest.production.epoch,
+        )
 
     def _decide(
         self,
@@ -220,15 +237,20 @@ class ShadowJudge:
             )
         else:
             decision = decide_unjudged(f"{judges.none_left}; send new records.", look, coverage)
-        decision = judges.named(decision, after_drift=after_drift)
+        rival_saw = run_may_have_seen(self._books.miniflow, contest.production.run_id)
+        decision = judges.named(decision, after_drift=after_drift, rival_saw=rival_saw)
         said = f"{decision.sentence} The rows are those since it became production's shadow."
         return msgspec.structs.replace(decision, sentence=said)
 
     def _reason(self) -> str:
+        """Why the run was made, which the rule asks. A test that is made without it would stand."""
         try:
             return self._books.miniflow.run(self._run_id).meta.reason
-        except UnknownRun:
-            return ""
+        except UnknownRun as error:
+            raise UsageError(
+                f"run {self._run_id} is not whole in {self._settings.miniflow}, and a test asks for its training "
+                "rows and holdout; run the command where they are (--miniflow)"
+            ) from error
 
     def _fixed_holdout(self, contest: _Contest) -> tuple[Duel | None, int]:
         """Both on those rows of production's holdout that the candidate never saw, and how many it knows.
@@ -246,18 +268,6 @@ class ShadowJudge:
         others = unseen(fixed, own.x)  # perhaps trained on
         known = unseen(fixed, others.x)
         return (duel(contest.candidate, contest.current, known) if len(known.y) else None), 0
-
-
-def looks(labelled_rows: int, first: int) -> tuple[int, int, int]:
-    """The newest test at so many rows: its number (0: none yet), its rows, and the rows of the next one.
-
-    >>> looks(199, 200), looks(200, 200), looks(449, 200), looks(450, 200)
-    ((0, 0, 200), (1, 200, 300), (2, 300, 450), (3, 450, 675))
-    """
-    number, rows, following = 0, 0, first
-    while following <= labelled_rows:
-        number, rows, following = number + 1, following, math.ceil(GROWTH * following)
-    return number, rows, following
 
 
 def _too_few(labelled: int, seen: int, needed: int) -> str:

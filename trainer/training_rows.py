@@ -33,11 +33,10 @@ class TrainingRows:
 
 
 def row_prints(x: Floats) -> RowPrints:
-    """(n,) a number a row (n, d), the same for equal bits, else the same once in 2^64."""
-    bits = np.ascontiguousarray(x).view(np.uint64)
-    mixed = np.zeros(len(bits), dtype=np.uint64)
-    for column in bits.T:
-        mixed = (mixed ^ column) * _MULTIPLIER
+    """(n,) a number a row (n, d), the same for equal numbers, 0 and -0 too, else the same once in 2^64."""
+    mixed = np.zeros(len(x), dtype=np.uint64)
+    for column in x.T:
+        mixed = (mixed ^ (column + 0.0).view(np.uint64)) * _MULTIPLIER  # -0 + 0 is 0
         mixed ^= mixed >> _SHIFT
     return mixed
 

@@ -88,4 +88,4 @@ def _cell(name: str, value: Parameter) -> str:
         return "-"
     if name in {"commit", "sha256"} or name.endswith("_sha256"):
         return printable(str(value), _DIGEST_SHOWN).removesuffix("...")
-    return as_text(value)
+    return as_text(name, value)

@@ -20,7 +20,7 @@ from trainer.commands import list_runs
 from trainer.run_selection import Condition, ListedRun, Selection, check_names, listed_run
 
 #: What is always shown of a run, with the title of its column.
-_COLUMNS = {"validation_loss": "log-loss", "validation_accuracy": "accuracy"}
+_COLUMNS = {"validation_loss": "log-loss", "validation_accuracy": "accuracy", "threshold": "threshold"}
 #: Already in the columns that are no figures.
 _SHOWN_ANYWAY = {"started", "run_id", "role", "reason", "outcome"}
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
@@ -133,7 +133,7 @@ def _grid(listed: list[ListedRun], sort: str, show: list[str]) -> Grid:
 
 def _figure(run: ListedRun, name: str) -> str:
     value = run.value(name)
-    return utc(value) if name == "finished" and isinstance(value, int) else as_text(value)
+    return utc(value) if name == "finished" and isinstance(value, int) else as_text(name, value)
 
 
 def utc(ts_ms: int) -> str:
@@ -144,9 +144,11 @@ def utc(ts_ms: int) -> str:
         return "?"
 
 
-def as_text(value: Parameter) -> str:
-    """A figure or a parameter as tables show it."""
+def as_text(name: str, value: Parameter) -> str:
+    """A figure or a parameter as tables show it; metrics that count rows are float too."""
     if isinstance(value, float):
+        if name.endswith("_rows") and value.is_integer():
+            return f"{value:.0f}"
         return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or not value else f"{value:.4g}"
     return "" if value is None else printable(str(value), 40)
 

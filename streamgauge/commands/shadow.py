@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from core.connection import Connection
 from core.errors import SettingsError
@@ -51,7 +53,7 @@ def shadow(
         if end:
             run_id = books.named(run)
             end_shadow(connection, settings.keys, partitions, run_id)
-            typer.echo(f"shadow {run_id} is gone, with its results")
+            _tell(run_id, "ended", f"shadow {run_id} is gone, with its results", as_json)
             return
         if compare or promote:
             run_id = books.named(run)
@@ -59,7 +61,8 @@ def shadow(
             return
         run_id = begin_shadow(books, run)
         if begin:
-            typer.echo(f"run {run_id} is a shadow; its scorers are python -m scorer --shadow {run_id}")
+            said = f"run {run_id} is a shadow; its scorers are python -m scorer --shadow {run_id}"
+            _tell(run_id, "begun", said, as_json)
             return
         _follow(console, books, settings, connection, partitions, run_id, as_json=as_json)
 
@@ -113,10 +116,18 @@ def _follow(
             console.print(f"run {run_id} shadows production; log {local.log_path}; Ctrl-C stops it", markup=False)
         try:
             if as_json or not console.is_terminal:
-                local.follow(look, lambda report: _show_line(report, as_json))
+                local.follow(
+                    look,
+                    lambda report: typer.echo(json_line(report) if as_json else progress_line(report)),
+                    lambda sentence: typer.echo(sentence, err=as_json),
+                )
             else:
                 with console.status("") as status:
-                    local.follow(look, lambda report: status.update(progress_line(report)))
+                    local.follow(
+                        look,
+                        lambda report: status.update(Text(progress_line(report))),
+                        lambda sentence: status.update(Text(sentence)),
+                    )
         except KeyboardInterrupt:
             pass
     last = look()
@@ -126,8 +137,8 @@ def _follow(
         typer.echo(f"run {run_id} is in production now, so its shadow ends", err=as_json)
 
 
-def _show_line(report: ShadowReport, json: bool) -> None:
-    typer.echo(json_line(report) if json else progress_line(report))
+def _tell(run_id: str, shadow: str, sentence: str, json: bool) -> None:
+    typer.echo(msgspec.json.encode({"run_id": run_id, "shadow": shadow}).decode() if json else sentence)
 
 
 def _show(console: Console, report: ShadowReport, json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.connection import Connection, ServerError
 from core.entry import field_map
-from core.keys import MONITORS, SCORERS, PartitionKeys
+from core.keys import MONITORS, SCORERS, PartitionKeys, is_shadow_group
 from core.pipeline_config import PipelineConfig
 from core.settings import Settings
 from streamgauge.doctor.finding import Finding
@@ -41,7 +41,9 @@ def check_groups(connection: Connection, settings: Settings, config: PipelineCon
             "ok",
             "groups",
             f"group {name!r} is not required: records are trimmed whether it has read them or not",
-            f"if it must not miss one: streamgauge groups require {name}",
+            f"as it has to be; to remove it: streamgauge shadow {name.partition(':')[2]} --end"
+            if is_shadow_group(name)
+            else f"if it must not miss one: streamgauge groups require {name}",
         )
     if overview.groups and not any(floor.missing for floor in overview.floors):
         yield Finding("ok", "groups", "every required group is on every partition")

@@ -55,13 +55,15 @@ def draw_precision_recall(axes: Axes, facts: RunFacts) -> None:
     if curve is None:
         say_instead(axes, _ONE_CLASS)
         return
-    places = thinned(curve.recall, curve.precision)
+    # to recall 0 with the precision of the highest probability: the convention's 1 there is no threshold's
+    recall, precision = curve.recall, np.append(curve.precision[:-1], curve.precision[-2])
+    places = thinned(recall, precision)
     share = float((facts.holdout.y == 1).mean())
     average = facts.evaluation.average_precision
     axes.axhline(share, color=GUIDE, linestyle=":", linewidth=1, label=f"chance, {share:.2g}")
     axes.step(
-        curve.recall[places],
-        curve.precision[places],
+        recall[places],
+        precision[places],
         where="pre",
         color=MODEL,
         linewidth=1.8,

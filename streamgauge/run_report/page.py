@@ -70,7 +70,7 @@ def report_page(facts: RunFacts) -> str:
         judging="\n".join(_judging(facts)),
         making="\n".join(_making(facts)),
         coefficients=_coefficients(facts),
-        decision=decision_section(facts.decision),
+        decision=decision_section(facts.decision, said=meta.detail),
         card="\n".join(f"<dt>{escape(term)}</dt><dd>{escape(words)}</dd>" for term, words in card_words(facts)),
         parameters=_rows((escape(name), escape(str(setting))) for name, setting in sorted(facts.params.items())),
         figures=_figures(facts),

@@ -103,13 +103,21 @@ def _meant(facts: RunFacts) -> str:
 def _standing(facts: RunFacts) -> str:
     """What part the rows that judge have had in the model, as far as anyone knows."""
     chose = "They chose the threshold too, so figures at it flatter the model."
+    copies = 0 if facts.decision is None else facts.decision.copies
+    if copies:
+        chose = (
+            f"{copies:,} of them are copies of rows that trained and flatter the model in all figures but those "
+            f"beside production, where they are left out. {chose if facts.threshold_on_holdout else ''}"
+        ).strip()
     if not _imported(facts):
-        return chose if facts.threshold_on_holdout else "They neither trained, calibrated nor chose the threshold."
+        if copies or facts.threshold_on_holdout:
+            return chose
+        return "They neither trained, calibrated nor chose the threshold."
     if facts.params.get("unseen") or facts.params.get("holdout"):
         trained = "The model was not trained on them, as who imported it said; nobody can see that here."
     else:
         trained = "Whether the model was trained on them is not known; if it was, all its figures are too good."
-    return f"{trained} {chose}" if facts.threshold_on_holdout else trained
+    return f"{trained} {chose}" if copies or facts.threshold_on_holdout else trained
 
 
 def _model_words(facts: RunFacts) -> str:
@@ -131,8 +139,8 @@ def _origin(facts: RunFacts) -> str:
     if csv is not None:
         return f"From the file {csv}, column {facts.params.get('label')}; seed {facts.card.seed}."
     rows = facts.params.get("rows_seen")
-    seen = f" of {rows:,}" if isinstance(rows, int) else ""
-    return f"Labelled records{seen} of the stream, the newest fifth held out; seed {facts.card.seed}."
+    seen = f" among {rows:,} sampled" if isinstance(rows, int) else " among the"
+    return f"Those with a label{seen} records of the stream, the newest fifth held out; seed {facts.card.seed}."
 
 
 def _limits(facts: RunFacts) -> list[str]:

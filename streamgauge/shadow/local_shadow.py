@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.errors import UsageError
+from core.connection import CONNECTION_ERRORS
+from core.errors import SchemaError, UsageError
 from core.settings import Settings
 from streamgauge.service_process import ServiceProcess
-from streamgauge.shadow.report import ShadowReport
+from streamgauge.shadow.report import ShadowReport, json_line
 
 #: How often progress and labels are looked at.
 LOOK_EVERY_S = 2.0
@@ -51,21 +52,38 @@ class LocalShadow:
         self._process.terminate()
         self._process.wait()
 
-    def follow(self, look: Callable[[], ShadowReport | None], show: Callable[[ShadowReport], None]) -> None:
+    def follow(
+        self,
+        look: Callable[[], ShadowReport | None],
+        show: Callable[[ShadowReport], None],
+        say: Callable[[str], None],
+    ) -> None:
         """Show how things are, again whenever they changed, until Ctrl-C, or until ``look`` has nothing to show.
+
+        What passes by is said, once, and waited for, as the scorer does: no answer from Redis, and production of
+        another schema.
 
         Raises
         ------
         UsageError
             The process ended by itself.
         """
-        shown: ShadowReport | None = None
+        shown = ""
         while self._process.running():
-            found = look()
+            try:
+                found: ShadowReport | str | None = look()
+            except CONNECTION_ERRORS as error:
+                found = f"Redis does not answer ({error}); the shadow goes on when it does"
+            except SchemaError as error:
+                found = str(error)
             if found is None:
                 return
-            if found != shown:
-                show(found)
-                shown = found
+            text = found if isinstance(found, str) else json_line(found)  # a figure may be nan, unequal to itself
+            if text != shown:
+                shown = text
+                if isinstance(found, str):
+                    say(found)
+                else:
+                    show(found)
             time.sleep(LOOK_EVERY_S)
         raise UsageError(f"the shadow ended by itself; see its log {self.log_path}")

@@ -11,7 +11,7 @@ from streamgauge.terminal_text import counted
 from trainer.evaluation import Evaluation
 from trainer.shadow import ShadowComparison
 
-#: Figures by name, as the table heads them.
+#: Figures by name, as the table has them.
 _FIGURES = (
     ("log-loss", "log_loss"),
     ("accuracy", "accuracy"),
@@ -62,22 +62,24 @@ def show_report(console: Console, report: ShadowReport) -> None:
     console.print(progress_line(report), markup=False)
     if compared.candidate_figures is not None and compared.production_figures is not None:
         title = f"{counted(compared.labelled_rows, 'labelled row')} since the shadow began"
-        grid = Grid("", *(name for name, _ in _FIGURES), title=title, title_justify="left")
-        for name, figures in (
-            (f"shadow {compared.run_id}", compared.candidate_figures),
-            (f"production {compared.production}", compared.production_figures),
-        ):
-            grid.add_row(name, *(_figure(figures, field) for _, field in _FIGURES))
+        grid = Grid("", f"shadow {compared.run_id}", f"production {compared.production}", title=title)
+        grid.title_justify = "left"
+        for name, field in _FIGURES:
+            grid.add_row(
+                name, *(_figure(each, field) for each in (compared.candidate_figures, compared.production_figures))
+            )
         console.print(grid)
-    if compared.decision is not None and report.promoted is None:
-        verdict = "would be promoted" if compared.decision.promote else "would not be promoted"
-        console.print(f"{verdict}, by test {compared.look}: {compared.verdict}", markup=False)
-        console.print(f"The next test is made at {counted(compared.next_look_rows, 'labelled row')}.")
-    elif compared.decision is None:
-        console.print(compared.verdict, markup=False)
     if report.promoted is not None:
         word = "promoted" if report.promoted else "not promoted"
         console.print(f"{word}: {report.verdict}", markup=False)
+    elif compared.decision is not None:
+        verdict = "would be promoted" if compared.decision.promote else "would not be promoted"
+        console.print(f"{verdict}, by test {compared.look}: {compared.verdict}", markup=False)
+    else:
+        console.print(compared.verdict, markup=False)
+    if not report.promoted and compared.decision is not None:
+        following = counted(compared.next_look_rows, "labelled row")
+        console.print(f"The next test is made at {following}; there are {compared.counted_rows:,} so far.")
 
 
 def _figure(figures: Evaluation, field: str) -> str:

@@ -18,7 +18,7 @@ from core.model import LogisticModel
 from core.model_file import ModelFile, read_model_file
 from core.profile import TrainingProfile
 from core.schema import Schema
-from core.scripts.promote import promote
+from core.scripts.promote import AnsweredEvent, promote
 from tests.drift_references import quick_concept, quick_reference
 
 MAX_ID = "18446744073709551615-18446744073709551615"
@@ -52,7 +52,7 @@ def state(server: Connection, keys: PipelineKeys) -> tuple[object, ...]:
 
 def test_pointer_model_promotion_and_event_change_together(server: Connection, keys: PipelineKeys) -> None:
     entry_id = event(server, keys)
-    production = promote(server, keys, "run1", model_file(), 0, "drift", entry_id)
+    production = promote(server, keys, "run1", model_file(), 0, "drift", AnsweredEvent(entry_id))
     assert (production.run_id, production.previous, production.epoch) == ("run1", None, 1)
     assert field_map(server.call("HGETALL", keys.production)) == {
         b"run_id": b"run1", b"previous": b"", b"epoch": b"1", b"updated_ts_ms": b"%d" % production.updated_ts_ms,
@@ -76,13 +76,42 @@ def test_of_two_promotions_exactly_one_wins(server: Connection, keys: PipelineKe
     promote(server, keys, "run1", model_file(), 0, "first")
     before = state(server, keys)
     with pytest.raises(Superseded, match="epoch 1, not 0"):
-        promote(server, keys, "run2", model_file(), 0, "late", entry_id)
+        promote(server, keys, "run2", model_file(), 0, "late", AnsweredEvent(entry_id))
     assert state(server, keys) == before
     assert server.call("HEXISTS", keys.models, "run2") == 0
     assert pending(server, keys) == 1  # the loser decides what becomes of its event
-    production = promote(server, keys, "run2", model_file(), 1, "again", entry_id)
+    production = promote(server, keys, "run2", model_file(), 1, "again", AnsweredEvent(entry_id))
     assert (production.previous, production.epoch) == ("run1", 2)
     assert pending(server, keys) == 0
+
+
+def test_an_event_that_was_answered_meanwhile_promotes_nothing(server: Connection, keys: PipelineKeys) -> None:
+    entry_id = event(server, keys)
+    promote(server, keys, "run1", model_file(), 0, "first")
+    server.call("XACK", keys.retrain, TRAINERS, entry_id)  # refused by another
+    before = state(server, keys)
+    with pytest.raises(Superseded, match=f"answered event {entry_id.decode()}"):
+        promote(server, keys, "run2", model_file(), 1, "late", AnsweredEvent(entry_id))
+    assert state(server, keys) == before
+
+
+def test_an_event_that_is_tried_again_meanwhile_is_left_to_that_attempt(
+    server: Connection, keys: PipelineKeys
+) -> None:
+    entry_id = event(server, keys)
+    promote(server, keys, "run1", model_file(), 0, "first")
+    server.call("HSET", keys.production, "attempt", entry_id + b" 200 1")
+    with pytest.raises(Superseded, match="answered event"):
+        promote(server, keys, "run2", model_file(), 1, "late", AnsweredEvent(entry_id))
+    second = AnsweredEvent(entry_id, note=entry_id + b" 200 1")
+    assert promote(server, keys, "run2", model_file(), 1, "the second attempt", second).epoch == 2
+
+
+def test_a_note_on_another_event_is_no_obstacle(server: Connection, keys: PipelineKeys) -> None:
+    entry_id = event(server, keys)
+    promote(server, keys, "run1", model_file(), 0, "first")
+    server.call("HSET", keys.production, "attempt", b"9-0 200 1")
+    assert promote(server, keys, "run2", model_file(), 1, "drift", AnsweredEvent(entry_id)).epoch == 2
 
 
 def test_an_epoch_that_is_ahead_is_refused_too(server: Connection, keys: PipelineKeys) -> None:
@@ -101,10 +130,10 @@ def test_without_an_event_nothing_is_acknowledged(server: Connection, keys: Pipe
 def test_a_wrong_type_leaves_production_unchanged(server: Connection, keys: PipelineKeys, key: str) -> None:
     server.call("SET", getattr(keys, key), "mine")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        promote(server, keys, "run1", model_file(), 0, "r", b"1-1")
+        promote(server, keys, "run1", model_file(), 0, "r", AnsweredEvent(b"1-1"))
     server.call("DEL", getattr(keys, key))
     assert state(server, keys) == ([], 0)
-    assert promote(server, keys, "run1", model_file(), 0, "r", b"1-1").epoch == 1
+    assert promote(server, keys, "run1", model_file(), 0, "r", AnsweredEvent(b"1-1")).epoch == 1
 
 
 def test_an_exhausted_promotions_stream_leaves_production_unchanged(
@@ -113,12 +142,12 @@ def test_an_exhausted_promotions_stream_leaves_production_unchanged(
     entry_id = event(server, keys)
     server.call("XADD", keys.promotions, MAX_ID, "last", "one")
     with pytest.raises(ResponseError, match=r"exhausted|ID"):
-        promote(server, keys, "run1", model_file(), 0, "r", entry_id)
+        promote(server, keys, "run1", model_file(), 0, "r", AnsweredEvent(entry_id))
     assert state(server, keys) == ([], 1)
     assert pending(server, keys) == 1
 
 
-@pytest.mark.parametrize("command", ["hset", "xadd", "xack", "xdel"])
+@pytest.mark.parametrize("command", ["hset", "xadd", "xack", "xdel", "xpending"])
 def test_a_command_that_is_forbidden_leaves_production_unchanged(
     server: Connection, any_server_url: str, keys: PipelineKeys, pipeline: str, command: str
 ) -> None:
@@ -128,7 +157,7 @@ def test_a_command_that_is_forbidden_leaves_production_unchanged(
         Connection(any_server_url.replace("redis://", f"redis://{pipeline}:secret@")) as limited,
         pytest.raises(ResponseError),
     ):
-        promote(limited, keys, "run1", model_file(), 0, "r", entry_id)
+        promote(limited, keys, "run1", model_file(), 0, "r", AnsweredEvent(entry_id))
     server.call("ACL", "DELUSER", pipeline)
     assert state(server, keys) == ([], 0)
     assert pending(server, keys) == 1

@@ -12,6 +12,7 @@ from core.model_file import ModelFile
 from core.redis_registry import RedisRegistry
 from core.registry import Registry
 from core.schema import Schema
+from core.scripts.promote import AnsweredEvent
 from tests.drift_references import quick_model_file
 
 
@@ -63,7 +64,7 @@ def test_promotion_acknowledges_its_event(
     connection.call("XGROUP", "CREATE", keys.retrain, TRAINERS, "0", "MKSTREAM")
     event = connection.call("XADD", keys.retrain, "*", "reason", "drift")
     connection.call("XREADGROUP", "GROUP", TRAINERS, "one", "STREAMS", keys.retrain, ">")
-    registry.promote("run-1", a_model(1), 0, "drift", event_id=event)
+    registry.promote("run-1", a_model(1), 0, "drift", event=AnsweredEvent(event))
     assert connection.call("XPENDING", keys.retrain, TRAINERS)[0] == 0
 
 

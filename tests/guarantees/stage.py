@@ -26,7 +26,8 @@ from tests.monitor.undisturbed import assert_undisturbed, wait_until_level
 from tests.scorer.scorer_process import Scorer
 from tests.scorer.streams import Streams
 from tests.servers import wait_until
-from trainer.fit import fit, log_run
+from trainer.fit import fit
+from trainer.run_log import log_run
 from trainer.table import Table
 
 SCHEMA = Schema(("a", "b"), ("no", "yes"))

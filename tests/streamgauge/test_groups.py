@@ -133,6 +133,15 @@ def test_a_name_that_cannot_stand_in_the_config_is_refused(stage: Stage, name: s
     assert config_of(stage) == b"scorers,monitors"
 
 
+def test_the_group_of_a_shadow_is_not_required(stage: Stage) -> None:
+    """It goes with its last scorer: then nothing would be trimmed, and production's producers would wait."""
+    refused = stage.run("groups", "require", "shadow:0123456789ab").error
+    assert isinstance(refused, SettingsError)
+    assert "must hold no record of production" in str(refused)
+    assert config_of(stage) == b"scorers,monitors"
+    assert stage.connection.call("EXISTS", stage.partitions[0].records) == 0
+
+
 def test_options_before_the_sub_command_count(stage: Stage) -> None:
     """Else `groups --pipeline a retire x` would change the default pipeline."""
     other = PipelineKeys(stage.keys.pipeline + "-other")

@@ -23,7 +23,8 @@ from monitor.detectors import concept
 from tests.drift_references import QUICK_BLOCKS
 from tests.monitor.driver import Driver
 from tests.trainer.turning import until
-from trainer.fit import fit, log_run
+from trainer.fit import fit
+from trainer.run_log import log_run
 from trainer.service import Trainer
 from trainer.table import Labels, Table, read_table
 

@@ -73,6 +73,7 @@ def test_runs_are_sorted_filtered_and_shown(run: Run, small_csv: Path) -> None:
         "outcome",
         "log-loss",
         "accuracy",
+        "threshold",
         "seed",
         "solver",
         "validation_auc",
@@ -117,7 +118,8 @@ def test_two_runs_are_compared_by_the_beginnings_of_their_ids(run: Run, small_cs
     assert lines[0].split() == [first, second, "second", "-", "first"]
     assert any(line.split() == ["seed", "0", "3"] for line in lines)
     assert not any(line.startswith("  solver ") for line in lines)
-    assert lines[-1] == "The runs held out different rows, so a difference of their figures is one of rows too."
+    different = "The runs held out different rows, so a difference of their figures is one of rows too."
+    assert lines[-1].startswith(f"{different} When run {second} was judged beside {first}: The 8 judged rows")
     everything = run("compare", "production", second, "--all").stdout.splitlines()
     assert any(line.split() == ["solver", "newton", "newton", "="] for line in everything)
     promoted = run("promote", second[:length])

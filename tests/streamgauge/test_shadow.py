@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,18 +17,27 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from redis.exceptions import ConnectionError as LostConnection
+from rich.console import Console
 
 from core.connection import Connection
 from core.entry import entries_of
+from core.errors import SchemaError
 from core.keys import MONITORS, SCORERS, PipelineKeys
 from core.model import Floats
 from core.prediction import PredictionBlock, decode_prediction
 from core.redis_registry import RedisRegistry
+from core.settings import Settings
+from core.shadow_progress import ShadowProgress
 from producer.client import Producer
 from streamgauge.local_pipeline import LocalPipeline
+from streamgauge.service_process import ServiceProcess
+from streamgauge.shadow.local_shadow import LocalShadow
+from streamgauge.shadow.report import ShadowReport, show_report
 from tests.scorer.test_shadow import groups
 from tests.streamgauge.conftest import Run, command_environment
 from trainer.evaluation import evaluate
+from trainer.shadow import ShadowComparison
 from trainer.table import Labels
 
 ROWS, WINDOW = 800, 100
@@ -167,7 +178,8 @@ def test_a_shadow_is_compared_by_what_was_published_and_promoted_by_the_rule(
         assert now is not None
         assert (now.run_id, now.previous) == (candidate, production)
 
-        assert run("shadow", candidate, "--end", *place).returncode == 0
+        ended = json.loads(run("shadow", candidate, "--end", "--json", *place).stdout)
+        assert ended == {"run_id": candidate, "shadow": "ended"}
         assert connection.call("EXISTS", results) == connection.call("EXISTS", keys.shadows) == 0
         assert "there is no shadow" in run("shadow", candidate, "--end", *place).stderr
 
@@ -196,3 +208,68 @@ def test_what_cannot_be_shadowed_is_said_in_a_sentence(run: Run, tmp_path: Path,
         assert refused.returncode == 2
         assert sentence in refused.stderr
         assert refused.stderr.count("\n") == 1
+
+
+class _Alive(ServiceProcess):
+    """A scorer that runs."""
+
+    def running(self) -> bool:
+        return True
+
+
+def test_who_follows_a_shadow_waits_for_a_server_that_is_away_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamgauge.shadow.local_shadow.LOOK_EVERY_S", 0)
+    local = LocalShadow(Settings(redis_url="redis://127.0.0.1:1"), "c" * 12, tmp_path)
+    local._process = _Alive("scorer", {}, local.log_path)
+    report = some_report()
+    away, other = LostConnection("reset by peer"), SchemaError("production is of another schema")
+    looks: list[ShadowReport | Exception | None] = [report, away, away, other, report, report, None]
+    shown: list[ShadowReport] = []
+    said: list[str] = []
+
+    def look() -> ShadowReport | None:
+        found = looks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    local.follow(look, shown.append, said.append)
+    assert looks == []
+    assert shown == [report, report]
+    assert said == ["Redis does not answer (reset by peer); the shadow goes on when it does", str(other)]
+
+
+def some_report(promoted: bool | None = None, verdict: str = "") -> ShadowReport:
+    """Of sixty labelled rows, before the first test; one figure is not a number."""
+    x, y = draw(60, 1)
+    figures = msgspec.structs.replace(evaluate(y, np.full(60, 0.4), 0.5), log_loss=math.nan)
+    comparison = ShadowComparison(
+        run_id="c" * 12,
+        production="a" * 12,
+        production_epoch=1,
+        since_ms=0,
+        rows_seen=len(x),
+        labelled_rows=60,
+        counted_rows=60,
+        candidate_figures=figures,
+        production_figures=figures,
+        look=0,
+        next_look_rows=100,
+        decision=None,
+        verdict="There are too few.",
+    )
+    return ShadowReport(comparison, ShadowProgress(True, 60, 0, 0, 0), promoted, verdict)
+
+
+def test_a_report_fits_a_terminal_and_says_each_thing_once() -> None:
+    out = io.StringIO()
+    report = some_report(promoted=False, verdict="There are too few.")
+    show_report(Console(file=out, width=80), report)
+    said = out.getvalue()
+    assert f"shadow {'c' * 12}" in said
+    assert f"production {'a' * 12}" in said
+    assert "calibration error" in said
+    assert "\u2026" not in said
+    assert said.count("There are too few.") == 1

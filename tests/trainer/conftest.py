@@ -28,7 +28,8 @@ from core.sample_block import SampleBlock
 from core.schema import Schema
 from core.settings import Settings
 from tests.drift_references import QUICK_BLOCKS
-from trainer.fit import fit, log_run
+from trainer.fit import fit
+from trainer.run_log import log_run
 from trainer.service import Trainer
 from trainer.table import Labels, Table, read_table
 

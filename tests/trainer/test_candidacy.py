@@ -108,6 +108,25 @@ def test_where_every_row_of_the_fixed_holdout_is_known_it_is_said(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(("said", "seen"), [({"unseen": False}, True), ({"unseen": True}, False)])
+def test_production_that_may_have_seen_its_own_holdout_is_said(
+    said: dict[str, bool], seen: bool, alone: Settings, tmp_path: Path
+) -> None:
+    miniflow = MiniFlow(alone.miniflow_path, alone.pipeline)
+    (first,) = miniflow.runs()
+    miniflow.run(first.run_id).log_params({"imported": "theirs.json", "holdout": None, **said})
+    report = fit_table(written(tmp_path / "more.csv", *drawn(900, 3)), "class", "1", alone, ordered=False)
+    decision = decision_of(alone, report)
+    assert decision.fixed_holdout_judges
+    assert decision.fixed_holdout_seen == seen
+    sentence = "Production is an imported model that may have been trained on its own holdout"
+    assert (sentence in report.verdict) == seen
+
+
+def test_a_zero_of_either_sign_is_one_number() -> None:
+    assert row_prints(np.array([[0.0, 1.0]])) == row_prints(np.array([[-0.0, 1.0]]))
+
+
 def test_a_run_knows_its_training_rows_by_their_fingerprints(alone: Settings, tmp_path: Path) -> None:
     made: list[FittedModel] = []
     x, y = drawn(200, seed=4)

@@ -24,7 +24,7 @@ from trainer.dataset import LabelledRows
 from trainer.decision import Choices, choices_of
 from trainer.drift_reference import rows_before
 from trainer.evaluation import evaluate
-from trainer.fit import FittedModel, fit, log_run, probability
+from trainer.fit import FittedModel, fit, probability
 from trainer.holdout import read_holdout
 from trainer.metrics.probability import log_loss
 from trainer.model_card import ModelCard
@@ -32,6 +32,7 @@ from trainer.operating_point import best_threshold
 from trainer.out_of_sample import OutOfSample, read_out_of_sample
 from trainer.promotion.duel import duel
 from trainer.retraining import retrain
+from trainer.run_log import log_run
 from trainer.solvers.newton import Newton
 from trainer.split import Split, stratified_split
 from trainer.table import Table

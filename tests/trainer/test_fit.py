@@ -12,10 +12,11 @@ import pytest
 from core.errors import DataError, ModelFileError
 from core.miniflow import MiniFlow
 from core.model_file import read_model_file
-from trainer.fit import fit, log_run, probability
+from trainer.fit import fit, probability
 from trainer.holdout import read_holdout
 from trainer.model_card import ModelCard
 from trainer.profile_document import ProfileDocument
+from trainer.run_log import log_run
 from trainer.solvers.base import Solver
 from trainer.solvers.gradient_descent import GradientDescent
 from trainer.solvers.newton import Newton

@@ -22,8 +22,9 @@ from trainer.block_reading import read_blocks
 from trainer.csv_blocks import csv_blocks
 from trainer.decision import Choices
 from trainer.evaluation import Evaluation
-from trainer.fit import fit, log_run
+from trainer.fit import fit
 from trainer.fit_blocks import fit_blocks
+from trainer.run_log import log_run
 from trainer.solvers.balanced_classes import BalancedClasses
 from trainer.solvers.block_newton import BlockNewton
 from trainer.solvers.blocks import solve_blocks

@@ -11,7 +11,7 @@ from core.drift_window import RetrainEvent, RetrainReason
 from core.redis_registry import RedisRegistry
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
-from trainer.attempt import FIELD, claim_request, last_attempt, note_attempt
+from trainer.attempt import FIELD, Attempt, claim_request, last_attempt, note_attempt
 from trainer.open_request import due_again
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.error_spending import level_of
@@ -259,6 +259,6 @@ def test_a_note_of_an_earlier_version_is_read(stage: Stage) -> None:
 
 
 def test_noting_an_attempt_does_not_make_up_a_production_that_was_lost(stage: Stage) -> None:
-    note_attempt(stage.connection, stage.keys, b"5-0", 120, 1)
+    note_attempt(stage.connection, stage.keys, b"5-0", Attempt(b""), 120, 1)
     assert stage.registry.production() is None
     assert last_attempt(stage.connection, stage.keys).rows(b"5-0") == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,10 +11,15 @@ from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow, Run
 from core.settings import Settings
 from trainer.decision import Choices
-from trainer.fit import FittedModel, fit, log_run, probability
+from trainer.fit import FittedModel, fit, probability
+from trainer.holdout import Holdout
+from trainer.promotion.decision import DECISION_ARTIFACT
+from trainer.promotion.duel import duel
 from trainer.promotion.paired_test import paired_test
+from trainer.promotion.rule import decide
 from trainer.registries import open_registries
 from trainer.run_comparison import RunComparison, compare_runs
+from trainer.run_log import log_run
 from trainer.solvers.newton import Newton
 from trainer.table import Table
 
@@ -96,6 +102,17 @@ def test_figures_of_different_rows_are_not_taken_for_a_difference_of_models(
     expect_nothing_judged(found, "held out different rows")
     assert found.metrics["validation_loss"].difference is not None
     assert not found.data["sha256"].same
+
+
+def test_runs_of_other_rows_are_told_what_the_rule_said_of_both(settings: Settings, miniflow: MiniFlow) -> None:
+    good, elsewhere = logged(miniflow, GOOD), logged(miniflow, ELSEWHERE)
+    rows = a_table()
+    judged = decide(duel(ELSEWHERE.file, GOOD.file, Holdout(rows.x, rows.y)))
+    named = msgspec.structs.replace(judged, candidate=elsewhere.run_id, production=good.run_id)
+    elsewhere.write_artifact(DECISION_ARTIFACT, named.encoded)
+    said = f"When run {elsewhere.run_id} was judged beside {good.run_id}: {judged.sentence}"
+    for pair in ((good, elsewhere), (elsewhere, good)):
+        assert compare_runs(settings, *(run.run_id for run in pair)).verdict.endswith(said)
 
 
 def test_rows_that_an_imported_model_may_have_seen_judge_nothing(settings: Settings, miniflow: MiniFlow) -> None:

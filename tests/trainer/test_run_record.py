@@ -14,7 +14,8 @@ import pytest
 from core.data_fingerprint import fingerprint
 from core.miniflow import MiniFlow, Run
 from trainer.decision import Choices
-from trainer.fit import FittedModel, fit, log_run
+from trainer.fit import FittedModel, fit
+from trainer.run_log import log_run
 from trainer.split import stratified_split
 from trainer.table import Table, read_table
 from trainer.validation_predictions import PREDICTIONS_ARTIFACT, encode_predictions

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
 
-from core.errors import NoProductionModel, SchemaError, Superseded, UnknownRun, UsageError
+from core.errors import NoProductionModel, RegistryError, SchemaError, Superseded, UnknownRun, UsageError
 from core.schema import Schema
 from core.shadow_registry import ShadowRegistry
 from trainer.candidacy import Settlement
 from trainer.evaluation import evaluate
-from trainer.fit import fit, log_run
+from trainer.fit import fit
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.error_spending import level_of
 from trainer.promotion.rule import decide_unjudged
 from trainer.registries import Registries, open_registries
 from trainer.retraining import own_holdout
-from trainer.shadow import ShadowComparison, ShadowJudge, begin_shadow, looks
+from trainer.run_log import log_run
+from trainer.shadow import ShadowComparison, ShadowJudge, begin_shadow
+from trainer.shadow_tests import ShadowTest, ShadowTests, looks
 from trainer.split import Split
 from trainer.table import Table
 
@@ -210,6 +213,95 @@ def test_a_test_that_was_made_stands_however_often_somebody_looks(stage: Stage, 
     assert again.decision == first.decision
     stage.label(ids[149:151], y[149:151])
     assert judge.compare().look == 2
+
+
+def test_labels_that_come_late_for_older_rows_do_not_make_a_test_again(stage: Stage, books: Registries) -> None:
+    """Whoever asks: each time it was made again on other rows was one chance more."""
+    run_id = begin_shadow(books, candidate(stage, books))
+    ids, y = stage.drifted(0, prefix="live", first_ms=LATER_MS)
+    stage.label(ids[200:300], y[200:300])
+    first = compared(stage, books, run_id)
+    stage.label(ids[:40], y[:40])
+    again = compared(stage, books, run_id)
+    assert (first.look, again.look) == (1, 1)
+    assert (first.labelled_rows, again.labelled_rows) == (100, 140)
+    assert first.decision is not None
+    assert again.decision == first.decision
+    found, settled = promoted(stage, books, run_id)
+    assert found.decision == first.decision
+    assert settled.verdict == first.verdict
+
+
+def test_rows_that_left_the_samples_count_and_no_test_is_made_twice(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books))
+    live(stage, 100, n=100)
+    first = compared(stage, books, run_id)
+    assert (first.look, first.next_look_rows) == (1, 150)
+    stage.connection.call("XTRIM", stage.keys.samples, "MAXLEN", 0)
+    live(stage, 49, n=80, first_ms=LATER_MS + 1_000)
+    second = compared(stage, books, run_id)
+    assert (second.labelled_rows, second.counted_rows, second.look) == (49, 149, 1)
+    assert second.decision == first.decision
+    live(stage, 3, n=3, first_ms=LATER_MS + 2_000)
+    third = compared(stage, books, run_id)
+    assert (third.labelled_rows, third.counted_rows, third.look, third.next_look_rows) == (52, 152, 2, 225)
+    assert third.decision is not None
+    assert third.decision.judged is not None
+    assert (third.decision.judged.difference.rows, third.decision.attempt) == (50, 2)
+
+
+def test_of_two_who_make_a_test_at_once_the_first_stands(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books))
+    live(stage, 100)
+    shadows = ShadowRegistry(stage.connection, stage.keys)
+    stands = compared(stage, books, run_id)
+    (data,) = shadows.tests(run_id)
+    kept = msgspec.json.decode(data, type=ShadowTest)
+    tests = ShadowTests(shadows, run_id, kept.production, kept.since_ms)
+    late = msgspec.structs.replace(kept, decision=msgspec.Raw(decide_unjudged("Too late.").encoded))
+    assert tests.keep(late).read.sentence == kept.read.sentence == stands.verdict
+    assert tests.keep(msgspec.structs.replace(late, look=2)).read.sentence == "Too late."
+    assert len(shadows.tests(run_id)) == 2
+
+
+def test_a_shadow_that_ended_leaves_no_test_and_begins_with_the_first(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books))
+    live(stage, 160)
+    shadows = ShadowRegistry(stage.connection, stage.keys)
+    assert compared(stage, books, run_id).look == 2
+    assert shadows.end(run_id)
+    assert stage.connection.call("EXISTS", stage.keys.shadows) == 0
+    begin_shadow(books, run_id)
+    assert shadows.tests(run_id) == []
+    assert compared(stage, books, run_id).look == 2
+    assert len(shadows.tests(run_id)) == 1
+
+
+def test_a_test_that_cannot_be_read_is_not_made_again(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books))
+    live(stage, 160)
+    ShadowRegistry(stage.connection, stage.keys).add_test(run_id, 1, b"{}")
+    with pytest.raises(RegistryError, match="end the shadow and begin it again"):
+        compared(stage, books, run_id)
+
+
+def test_no_test_is_made_where_the_run_is_not(stage: Stage, books: Registries, tmp_path: Path) -> None:
+    """It would be judged without its training rows and production's holdout, and the verdict would stand."""
+    run_id = begin_shadow(books, candidate(stage, books, reason="fit"))
+    live(stage, 100)
+    elsewhere = msgspec.structs.replace(stage.settings, miniflow=str(tmp_path / "elsewhere"))
+    with open_registries(elsewhere) as others, pytest.raises(UsageError, match="run the command where they are"):
+        ShadowJudge(others, elsewhere, run_id).compare()
+    assert ShadowRegistry(stage.connection, stage.keys).tests(run_id) == []
+
+
+def test_a_comparison_names_both_models_in_its_decision(stage: Stage, books: Registries) -> None:
+    run_id = begin_shadow(books, candidate(stage, books))
+    live(stage, 100)
+    found = compared(stage, books, run_id).decision
+    assert found is not None
+    assert (found.candidate, found.production, found.production_epoch) == (run_id, stage.production, 1)
+    assert found.reason == "drift"
 
 
 def test_without_production_there_is_nothing_to_shadow(stage: Stage) -> None:

@@ -20,8 +20,9 @@ from tests.drift_references import QUICK_BLOCKS
 from trainer.commands import rollback
 from trainer.decision import Choices
 from trainer.evaluation import evaluate
-from trainer.fit import FittedModel, fit, log_run, probability
+from trainer.fit import FittedModel, fit, probability
 from trainer.model_card import ModelCard
+from trainer.run_log import log_run
 from trainer.solvers.newton import Newton
 from trainer.table import Table
 from trainer.threshold_change import THRESHOLD, set_threshold

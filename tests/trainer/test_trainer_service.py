@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,14 +10,17 @@ import pytest
 from core.drift_window import RetrainEvent
 from core.entry import entries_of, field_map
 from core.errors import ServerUnavailable, StreamError
+from core.keys import TRAINERS
 from core.redis_registry import RedisRegistry
 from core.settings import Settings
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
+from trainer.attempt import FIELD, last_attempt
 from trainer.holdout import HOLDOUT_ARTIFACT, read_holdout
+from trainer.open_request import holder
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.error_spending import level_of
-from trainer.retraining import retrain
+from trainer.retraining import Retraining, retrain
 from trainer.seeding import SEEDED
 from trainer.service import Trainer
 
@@ -193,6 +197,60 @@ def test_a_candidate_is_superseded_when_production_changed_meanwhile(
     assert stage.production == first
     assert stage.pending() == 0
     assert counted(service, "superseded") == 1
+
+
+@both_servers
+def test_a_trainer_whose_event_another_one_refused_meanwhile_promotes_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stage.first_model()
+    slow, other = stage.started(), stage.started(takeover_idle_ms=1)
+    stage.drifted(labels=300)
+    stage.drift_event()
+
+    def stalled(*arguments: Any, **options: Any) -> Any:
+        trained = retrain(*arguments, **options)
+        with monkeypatch.context() as patched:
+            patched.setattr("trainer.answer.retrain", lambda *_, **__: refusal(trained))
+            until(other, lambda: stage.outcomes() == ["refused"])  # it took the event over
+        assert stage.pending() == 0
+        return trained
+
+    monkeypatch.setattr("trainer.answer.retrain", stalled)
+    until(slow, lambda: "superseded" in stage.outcomes())
+    assert stage.production == first
+    assert set(stage.outcomes()) == {"refused", "superseded"}
+    assert len(stage.outcomes()) == 2
+    late = next(run for run in stage.answers() if run.meta.outcome == "superseded")
+    assert "another trainer answered event" in late.meta.detail
+    assert last_attempt(stage.connection, stage.keys).noted.endswith(b" 300 1")
+
+
+def test_a_late_trainer_leaves_the_next_attempt_to_who_holds_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stage.first_model()
+    slow = stage.started()
+    stage.drifted(labels=300)
+    event_id = stage.drift_event()
+
+    def stalled(*arguments: Any, **options: Any) -> Any:
+        # meanwhile it was refused, became due again and is being tried for the second time
+        stage.connection.call("HSET", stage.keys.production, FIELD, event_id + b" 200 1")
+        stage.connection.call("XCLAIM", stage.keys.retrain, TRAINERS, "another", 0, event_id)
+        return retrain(*arguments, **options)
+
+    monkeypatch.setattr("trainer.answer.retrain", stalled)
+    until(slow, lambda: stage.outcomes() == ["superseded"])
+    assert stage.production == first
+    assert last_attempt(stage.connection, stage.keys).noted == event_id + b" 200 1"
+    assert holder(stage.connection, stage.keys, event_id) == b"another"
+
+
+def refusal(trained: Retraining) -> Retraining:
+    """The same answer, were it a refusal."""
+    assert trained.decision is not None
+    return replace(trained, result="refused", decision=msgspec.structs.replace(trained.decision, promote=False))
 
 
 def test_an_event_about_a_model_that_has_gone_is_superseded(stage: Stage) -> None:

@@ -136,15 +136,18 @@ class ThresholdedRows:
 
     @classmethod
     def of(cls, y: Labels, probability: Floats, thresholds: Floats) -> ThresholdedRows:
-        """From outcomes and probabilities (n,) at ``thresholds`` (t,)."""
+        """From outcomes and probabilities (n,) at ``thresholds`` (t,); one that is nan leaves all counts nan."""
         actual = (y == 1)[:, np.newaxis]
         predicted = probability[:, np.newaxis] >= thresholds
-        return cls(
-            (~actual & ~predicted).astype(np.float64),
-            (~actual & predicted).astype(np.float64),
-            (actual & ~predicted).astype(np.float64),
-            (actual & predicted).astype(np.float64),
-        )
+        cells = [
+            held.astype(np.float64)
+            for held in (~actual & ~predicted, ~actual & predicted, actual & ~predicted, actual & predicted)
+        ]
+        unknown = np.isnan(probability)
+        if unknown.any():
+            for cell in cells:
+                cell[unknown] = np.nan
+        return cls(*cells)
 
     def counts(self, weights: Floats) -> ConfusionCounts:
         """Counts of shape (b, t) under weights (b, n)."""

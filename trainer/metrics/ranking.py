@@ -44,11 +44,14 @@ class RankedRows:
 
     @classmethod
     def of(cls, y: Labels, probability: Floats) -> RankedRows:
-        """From outcomes and probabilities (n,)."""
+        """From outcomes and probabilities (n,); one that is nan has no rank, and leaves all sums nan."""
         order = np.argsort(-probability, kind="stable")
         ranked = probability[order]
         ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-        return cls(order, ends, (y[order] == 1).astype(np.float64), ranked[ends])
+        positive = (y[order] == 1).astype(np.float64)
+        if np.isnan(probability).any():
+            positive = np.full_like(positive, np.nan)
+        return cls(order, ends, positive, ranked[ends])
 
     def running_sums(self, weights: Floats) -> tuple[Floats, Floats]:
         """Weight of true and of false positives (b, g) at each threshold, under weights (b, n)."""
@@ -100,13 +103,14 @@ def average_precision(y: Labels, probability: Floats, weights: Floats | None = N
 def roc_curve(
     y: Labels, probability: Floats, weights: Floats | None = None, drop_intermediate: bool = False
 ) -> RocCurve | None:
-    """True against false positive rate at every probability that occurs; None where the rows are of one class.
+    """True against false positive rate at every probability that occurs.
 
+    None where the rows are of one class, or a probability is nan.
     Rows of weight zero make no point. ``drop_intermediate`` leaves out points on a straight line between their
     neighbours: the picture and the area stay the same. Source: Fawcett 2006, Pattern Recognition Letters 27:861.
     """
     true_positives, false_positives, thresholds = _sums(y, probability, weights)
-    if not true_positives[-1] or not false_positives[-1]:
+    if not true_positives[-1] > 0 or not false_positives[-1] > 0:
         return None
     if drop_intermediate and len(thresholds) > 2:
         bends = (np.diff(true_positives, 2) != 0) | (np.diff(false_positives, 2) != 0)
@@ -122,12 +126,12 @@ def roc_curve(
 def precision_recall_curve(
     y: Labels, probability: Floats, weights: Floats | None = None
 ) -> PrecisionRecallCurve | None:
-    """Precision against recall at every probability that occurs; None where no row is of class 1.
+    """Precision against recall at every probability that occurs.
 
-    Rows of weight zero make no point.
+    None where no row is of class 1, or a probability is nan. Rows of weight zero make no point.
     """
     true_positives, false_positives, thresholds = _sums(y, probability, weights)
-    if not true_positives[-1]:
+    if not true_positives[-1] > 0:
         return None
     precision = true_positives / (true_positives + false_positives)
     recall = true_positives / true_positives[-1]

@@ -27,7 +27,7 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityBins:
-    """Predicted against observed in k bins; a bin with no weight has nan for both."""
+    """Predicted against observed in k bins; a bin without weight has nan for both, as all have beside a nan."""
 
     edges: Floats  #: (k + 1,) a bin holds its upper edge, not its lower one, but the first holds both
     weight: Floats  #: (k,) rows of each bin, or the sum of their weights
@@ -54,16 +54,17 @@ class BinnedRows:
         """
         if bins < 1:
             raise DataError(f"{bins} bins hold no rows; ask for at least one")
+        outcome = (y == 1).astype(np.float64)
         if np.isnan(probability).any():
             # a row that belongs to no bin leaves no bin known
-            probability = np.full_like(probability, np.nan)
+            probability, outcome = np.full_like(probability, np.nan), np.full_like(outcome, np.nan)
         edges = np.linspace(0.0, 1.0, bins + 1)
         if binning == "quantile":
             edges = np.percentile(probability, edges * 100)
         places = np.searchsorted(edges[1:-1], probability)
         order = np.argsort(places, kind="stable")
         held, starts = np.unique(places[order], return_index=True)
-        return cls(edges, order, held, starts, probability[order], (y[order] == 1).astype(np.float64))
+        return cls(edges, order, held, starts, probability[order], outcome[order])
 
     def sums(self, weights: Floats, values: Floats | None = None) -> Floats:
         """(b, k) weight in each bin under weights (b, n), each row times its value (n,), in ``order``."""

@@ -57,6 +57,8 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
     fixed_holdout: Duel | None = None  #: on production's, without rows that the candidate was trained on
     fixed_holdout_judges: bool = False  #: else it is only reported
     fixed_holdout_known: int = 0  #: rows of production's holdout that judged nothing, as the ``copies``
+    #: Production is an imported model that may have been trained on its own holdout: there it has the advantage.
+    fixed_holdout_seen: bool = False
     coverage: LabelCoverage | None = None  #: None where no rows without labels are known
     assumption: str = ASSUMPTION
     format: int = 1  #: of this record

@@ -39,8 +39,13 @@ class Judges:
         """The fresh ones of the rows that :attr:`fresh` is of."""
         return Holdout(holdout.x[self.fresh], holdout.y[self.fresh])
 
-    def named(self, decision: PromotionDecision, *, after_drift: bool = False) -> PromotionDecision:
-        """The decision with the rows that judged nothing, in its sentence too where they would have judged."""
+    def named(
+        self, decision: PromotionDecision, *, after_drift: bool = False, rival_saw: bool = False
+    ) -> PromotionDecision:
+        """The decision with the rows that judged nothing, in its sentence too where they would have judged.
+
+        ``rival_saw``: production may have been trained on its own holdout, which is said where that judged.
+        """
         said = []
         asked = decision.level is not None and not after_drift
         if self.copies and decision.judged is not None:
@@ -50,11 +55,17 @@ class Judges:
                 "Production's own holdout does not judge: the candidate was trained on all of its "
                 f"{self.fixed_known} rows, or on equal ones."
             )
+        if rival_saw and decision.fixed_holdout_judges:
+            said.append(
+                "Production is an imported model that may have been trained on its own holdout, and there that is "
+                "to its advantage."
+            )
         return msgspec.structs.replace(
             decision,
             sentence=" ".join([decision.sentence, *said]),
             copies=self.copies,
             fixed_holdout_known=self.fixed_known,
+            fixed_holdout_seen=rival_saw and decision.fixed_holdout is not None,
         )
 
 

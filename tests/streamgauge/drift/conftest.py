@@ -15,7 +15,8 @@ from core.model import Floats
 from core.settings import Settings
 from streamgauge.drift.reference import FittedReference, training_rows
 from tests.drift_references import QUICK_BLOCKS
-from trainer.fit import FittedModel, fit, log_run
+from trainer.fit import FittedModel, fit
+from trainer.run_log import log_run
 from trainer.table import Table
 
 FEATURES = ("a", "b", "c")

@@ -13,7 +13,8 @@ from core.settings import Settings
 from streamgauge.drift.reference import LEAST_ROWS, fitted_reference, logged_reference
 from tests.streamgauge.drift.conftest import WriteRows, normal_rows
 from trainer.commands import fit_table
-from trainer.fit import FittedModel, log_run
+from trainer.fit import FittedModel
+from trainer.run_log import log_run
 
 pytestmark = pytest.mark.usefixtures("quick_calibration")
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow, Run
-from trainer.fit import fit, log_run
+from trainer.fit import fit
+from trainer.run_log import log_run
 from trainer.table import Table
 
 #: Names and values that a file store must not trip over.

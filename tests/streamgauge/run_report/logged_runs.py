@@ -9,7 +9,8 @@ import numpy as np
 from core.miniflow import MiniFlow, Parameter, Run
 from streamgauge.run_report.facts import RunFacts, read_facts
 from trainer.decision import Choices
-from trainer.fit import FittedModel, fit, log_run
+from trainer.fit import FittedModel, fit
+from trainer.run_log import log_run
 from trainer.solvers.base import Solver
 from trainer.solvers.newton import Newton
 from trainer.table import Table

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from core.threshold_rule import ThresholdRule
 from streamgauge.run_report.chart import thinned
-from streamgauge.run_report.judging_charts import draw_cost
+from streamgauge.run_report.judging_charts import draw_cost, draw_precision_recall
 from streamgauge.run_report.page import report_page
 from streamgauge.run_report.probability_axis import ProbabilityAxis
 from tests.streamgauge.run_report.logged_runs import drawn_table, facts_of, logged
@@ -102,3 +102,13 @@ def test_the_learning_curve_says_whose_loss_it_is(tmp_path: Path) -> None:
     solver = StochasticGradientDescent(max_steps=20, patience=3)
     page = report_page(facts_of(logged(tmp_path / "b", drawn_table(), solver=solver)))
     assert "training rows kept to stop by<" in page.split("<h3>Learning curve")[1].split("<h3>")[0]
+
+
+def test_precision_begins_with_that_of_the_surest_row(tmp_path: Path) -> None:
+    facts = facts_of(logged(tmp_path, drawn_table()))
+    surest = int(np.argmax(facts.probability))
+    facts.holdout.y[surest] = 0  # so that no threshold has precision 1 at recall 0
+    axes = Figure().subplots()
+    draw_precision_recall(axes, facts)
+    recall, precision = next(line for line in axes.lines if "average" in str(line.get_label())).get_data()
+    assert (np.asarray(recall)[-1], np.asarray(precision)[-1]) == (0.0, 0.0)

@@ -93,3 +93,9 @@ def test_a_small_figure_is_not_said_to_be_nothing() -> None:
     assert shown(0.99391, Interval(0.99391, 0.99362, 0.99422)) == "0.9939 (0.9936 to 0.9942)"
     assert shown(0.0) == "0.000"
     assert shown(1e-9) == "0.000000"
+
+
+def test_a_retrained_run_says_of_which_records_its_rows_are(tmp_path: Path) -> None:
+    fitted = fit(drawn_table(), seed=1, ordered=False, blocks=16)
+    told = words_of(log(tmp_path, fitted, {"csv": None, "rows_seen": 830}))
+    assert "Those with a label among 830 sampled records of the stream" in told["Training data"]

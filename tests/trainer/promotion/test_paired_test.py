@@ -156,3 +156,13 @@ def test_a_few_rows_that_differ_prove_no_more_than_coins_would(differing: int) -
     found = paired_test(y, sharper, p)
     assert found.difference < 0
     assert found.p_better >= 0.5**differing
+
+
+def test_a_lower_log_loss_that_is_no_sign_of_anything_may_have_a_p_value_above_one_half() -> None:
+    y = np.repeat([1, 0], 20).astype(np.uint8)
+    production = np.where(y == 1, 0.7, 0.3)
+    candidate = np.where(y == 1, 0.72, 0.28)
+    candidate[0] = 0.25  # a little won on 39 rows, much lost on one
+    found = paired_test(y, candidate, production)
+    assert found.difference < 0
+    assert found.p_better > 0.5
