@@ -111,7 +111,12 @@ class EmbeddedServer:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with Connection(self.url) as connection:
-            found = re.search(rb"process_id:(\d+)", connection.call("INFO", "server"))
+            said = connection.call("INFO", "server")
+        if bytes(self._directory.resolve() / "valkey.conf") not in said:
+            # two that start at once may find the same port free, and the server that got it answers both
+            self._server.terminate()
+            raise OSError(f"the server on port {self._port} is another one")
+        found = re.search(rb"process_id:(\d+)", said)
         if found is not None:
             self._guard = subprocess.Popen(  # noqa: S603  (a fixed text and a number)
                 [*_GUARD, found.group(1).decode()], stdin=subprocess.PIPE, start_new_session=True
