@@ -5,15 +5,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MLFLOW := tests/streamgauge/mlflow_export
 MLFLOW_STAMP := $(MLFLOW)/.venv/.installed
+OPS := tests/ops
+# OPS_VENV=FOLDER takes an environment that is there already.
+OPS_VENV ?= $(OPS)/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mlflow check bench bench-drift bench-train chaos lock clean
+.PHONY: help demo test test-mlflow check check-ops k8s-generated dashboards bench bench-drift bench-train chaos lock clean
 
 help:
 	@echo "make demo   the whole story on this machine: score, drift, alert, retrain, promote"
 	@echo "make test   the test suite, against a real server"
 	@echo "make test-mlflow  what MLflow itself reads in an export, in an environment of its own"
 	@echo "make check  ruff, strict mypy, import-linter"
+	@echo "make check-ops  the files for operators: containers, Kubernetes, Prometheus, Alertmanager, Grafana; minutes"
 	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
 	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; 40 minutes"
 	@echo "make bench-train  the solver for many rows beside scikit-learn's, at equal tolerance; minutes"
@@ -21,6 +25,7 @@ help:
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamgauge needs Python 3.11 or newer; run make PYTHON=python3.x with one")'
+	@[ ! -L $(VENV) ] || { echo "$(VENV) is a link: the environment behind it may be another's, and would be emptied; remove the link, and run make again" >&2; exit 1; }
 	@echo "Setting up $(VENV): the locked packages, checked by hash (once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
@@ -52,6 +57,29 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The tools are no dependencies of ours: they stand in an environment of their own, and ours runs the tests.
+$(OPS)/.venv/.installed: $(OPS)/requirements.txt | $(STAMP)
+	@echo "Setting up $(OPS)/.venv (once)"
+	@$(BIN)/python -m venv --clear $(OPS)/.venv
+	@$(OPS)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+$(OPS)/node_modules/.installed: $(OPS)/package.json
+	@$(OPS)/install_programs.sh
+	@echo "Setting up $(OPS)/node_modules (once)"
+	@npm install --prefix $(OPS) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check-ops: $(STAMP) $(if $(filter $(OPS)/.venv,$(OPS_VENV)),$(OPS)/.venv/.installed) $(OPS)/node_modules/.installed
+	@$(OPS)/install_programs.sh
+	OPS_VENV=$(OPS_VENV) $(BIN)/python -m pytest $(OPS) $(ARGS)
+
+k8s-generated: $(STAMP)  ## after a change of the rule file of Prometheus or of the users of the ACL file
+	@$(BIN)/python -m tests.ops.k8s.generated
+
+dashboards: $(STAMP)  ## after a change of observability/grafana/source
+	@$(BIN)/python -m observability.grafana.source
+
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -65,9 +93,11 @@ chaos: $(STAMP)
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
 lock:  ## needs uv on the PATH; names no index
-	uv pip compile pyproject.toml --extra local --extra report --extra test --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra local --extra report --extra tracing --extra test --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+	uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) $(MLFLOW)/.venv bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MLFLOW)/.venv $(OPS)/.venv $(OPS)/node_modules bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""A Prometheus histogram that takes many equal observations at once."""
+"""A Prometheus histogram that takes many observations at once."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class BulkHistogram(Collector):
         with self._lock:
             self._counts[bisect_left(self._bounds, value)] += times
             self._sum += value * times
+
+    def observe_counts(self, counts: Sequence[int], total: float) -> None:
+        """Take observations counted by bucket, at the end those above the last bound; ``total``: their sum."""
+        with self._lock:
+            self._counts = [before + more for before, more in zip(self._counts, counts, strict=True)]
+            self._sum += total
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """What the registry asks for; nothing as long as nothing was observed."""

@@ -78,8 +78,12 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     labels: LabelFigures | None = None  #: None while no label ever came
 
 
-#: Why production may be asked to change.
-RetrainReason = Literal["drift", "scheduled", "manual", "label_drift"]
+#: Why production may be asked to change; ``alert``: Alertmanager or Grafana asked.
+RetrainReason = Literal["drift", "scheduled", "manual", "label_drift", "alert"]
+#: Detectors whose alarms no training mends.
+UNMENDED = frozenset({"unusable"})
+#: The detector that looks at labels.
+OF_LABELS = "concept"
 
 
 class RetrainEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,3 +106,27 @@ class RetrainEvent(msgspec.Struct, frozen=True, kw_only=True):
     blame: list[str] | None = None
     z: dict[str, float] | None = None  #: the alarm's ``shift``
     sentence: str | None = None
+    alert: str | None = None  #: name of the alert that asked
+
+
+def drift_event(alarm: Alarm, episode: int) -> RetrainEvent:
+    """What asks for a retraining after an alarm, in an episode that has not asked yet."""
+    return RetrainEvent(
+        reason="label_drift" if alarm.detector == OF_LABELS else "drift",
+        model=alarm.model,
+        window=alarm.window,
+        episode=episode,
+        since=alarm.since,
+        since_partition=alarm.since_partition,
+        since_row=alarm.since_row,
+        first=alarm.first,
+        records=alarm.records,
+        detector=alarm.detector,
+        statistic=alarm.statistic,
+        score=alarm.statistic,
+        threshold=alarm.threshold,
+        effect=alarm.effect,
+        blame=alarm.blame,
+        z=alarm.shift,
+        sentence=alarm.sentence,
+    )

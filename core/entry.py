@@ -71,6 +71,22 @@ def field_map(fields: list[bytes]) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=False))
 
 
+def known_fields(entry: Entry) -> dict[bytes, bytes]:
+    """As :func:`field_map`, of an entry of a version that this program knows.
+
+    Raises
+    ------
+    ValueError
+        Another version, whose fields may mean something else.
+    """
+    fields = field_map(entry.fields)
+    version = fields.get(b"_v", WIRE_VERSION)
+    if version != WIRE_VERSION:
+        shown = version.decode(errors="backslashreplace")
+        raise ValueError(f"_v is {shown!r}; this program knows version 1, upgrade streamgauge")
+    return fields
+
+
 def default_record_id(partition: int, entry_id: bytes, row: int) -> bytes:
     """The id of a record that brought none: entry ids alone repeat across partitions."""
     return b"%d-%b-%d" % (partition, entry_id, row)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import FieldInfo
 
-from core.entry import WIRE_VERSION, Entry, field_map
+from core.entry import WIRE_VERSION, Entry, known_fields
 from core.errors import RecordError
 from core.number import shortest
 
@@ -31,9 +31,12 @@ def decode_fields(entry: Entry, kind: type[T]) -> T:
     Raises
     ------
     RecordError
-        ``bad_field`` where a field is missing or cannot be read.
+        ``bad_field`` where a field is missing or cannot be read, ``unknown_version`` where ``_v`` is not 1.
     """
-    given = field_map(entry.fields)
+    try:
+        given = known_fields(entry)
+    except ValueError as error:
+        raise RecordError("unknown_version", f"entry {entry.id.decode()} cannot be read: {error}") from error
     values: dict[str, Any] = {}
     try:
         for field in _fields_of(kind):

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -47,13 +47,32 @@ _ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 _STATUS = {
     200: "200 OK",
     400: "400 Bad Request",
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
     404: "404 Not Found",
     405: "405 Method Not Allowed",
     413: "413 Content Too Large",
+    415: "415 Unsupported Media Type",
     431: "431 Request Header Fields Too Large",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks, whole."""
+
+    body: bytes = b""
+    environ: Mapping[str, Any] = field(default_factory=dict)  #: as WSGI has it
+
+    def header(self, name: str) -> str:
+        """A header by its name, empty where it was not sent; one sent twice is joined.
+
+        Looked up when asked for: a prediction, which asks for none, costs nothing more.
+        """
+        variable = name.upper().replace("-", "_")
+        return str(self.environ.get("CONTENT_TYPE" if variable == "CONTENT_TYPE" else f"HTTP_{variable}", ""))
 
 
 @dataclass(frozen=True)
@@ -63,9 +82,10 @@ class Response:
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()  #: further ones
 
 
-Handler = Callable[[bytes], Response]
+Handler = Callable[[Request], Response]
 #: Handlers by (method, path).
 Routes = Mapping[tuple[str, str], Handler]
 
@@ -236,6 +256,7 @@ class HttpServer:
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
             *_ALWAYS,
+            *response.headers,
         ]
         if response.status == 405:
             headers.append(("Allow", ", ".join(self._methods(path))))
@@ -245,7 +266,7 @@ class HttpServer:
     def _answer(self, method: str, path: str, environ: dict[str, Any]) -> Response:
         handler = self._routes.get(("GET" if method == "HEAD" else method, path))
         if handler is not None:
-            return handler(environ["wsgi.input"].read())
+            return handler(Request(environ["wsgi.input"].read(), environ))
         if methods := self._methods(path):
             return error_response(405, f"{path} takes {' or '.join(methods)}, not {method[:SHOWN_CHARACTERS]}")
         paths = ", ".join(sorted({known for _, known in self._routes}))

@@ -202,6 +202,10 @@ class PipelineKeys:
         """Retrain events."""
         return self._key("retrain")
 
+    def alert(self, fingerprint: str, started_ms: int) -> str:
+        """An alert that asked to retrain, by which it is known when it is said again; it expires."""
+        return self._key(f"alerts:{fingerprint}:{started_ms}")
+
     @property
     def promotions(self) -> str:
         """One entry a change of production."""

@@ -1,4 +1,4 @@
-"""Logs: one JSON line an event on standard error, with stable keys."""
+"""Logs: one JSON line an event on standard error, with stable keys, listed in docs/operations/observability.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from types import TracebackType
 from typing import cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger
+
+#: What every line of this process says; here, for libraries and crashes have no logger of ours.
+_process: dict[str, str] = {}
 
 
 def configure_logs(level: str) -> None:
@@ -19,7 +22,7 @@ def configure_logs(level: str) -> None:
     """
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _name_process,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -38,6 +41,16 @@ def configure_logs(level: str) -> None:
     )
 
 
+def name_logs(service: str, pipeline: str) -> None:
+    """Say service and pipeline in lines about libraries and crashes too; called once a process."""
+    _process.update(service=service, pipeline=pipeline)
+
+
+def shown_id(record_id: bytes | None) -> str | None:
+    """A record's id as a line shows it; it may be any bytes."""
+    return None if record_id is None else record_id.decode("utf-8", "backslashreplace")
+
+
 def logger(service: str, pipeline: str) -> FilteringBoundLogger:
     """A logger whose lines name service and pipeline."""
     return cast(FilteringBoundLogger, structlog.get_logger(service=service, pipeline=pipeline))
@@ -48,8 +61,18 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        log = cast(FilteringBoundLogger, structlog.get_logger(library=record.name))
-        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        log = cast(FilteringBoundLogger, structlog.get_logger())
+        log.log(
+            record.levelno,
+            "library",
+            library=record.name,
+            detail=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _name_process(_: object, __: str, line: EventDict) -> EventDict:
+    return {**_process, **line}
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.entry import Entry, field_map
+from core.entry import Entry, known_fields
 from core.model import Floats
+from core.traceparent import FIELD as TRACEPARENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Prediction:
     model: str  #: run id
     ts_ms: int  #: when it was published, by the server's clock
     raw_probability: float | None = None  #: before calibration; None where the model has none
+    traceparent: str | None = None  #: W3C trace context to continue, where the record belongs to a trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class PredictionBlock:
     model: str
     ts_ms: int
     raw_probability: Floats | None = None  #: (n,) before calibration; None where the model has none
+    traceparent: str | None = None  #: of the whole block
 
     def __len__(self) -> int:
         return len(self.logit)
@@ -64,16 +67,19 @@ class PredictionBlock:
                 self.model,
                 self.ts_ms,
                 None if self.raw_probability is None else float(self.raw_probability[index]),
+                self.traceparent,
             )
 
 
 def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:
     """Read one entry of the predictions stream in the form it has.
 
-    Raises KeyError, ValueError or msgspec.MsgspecError for what no scorer wrote.
+    Raises KeyError, ValueError or msgspec.MsgspecError for what no scorer wrote,
+    or one of a later version.
     """
-    fields = field_map(entry.fields)
+    fields = known_fields(entry)
     model, ts_ms, bias = fields[b"model"].decode(), int(fields[b"ts"]), float(fields[b"bias"])
+    trace = fields[TRACEPARENT].decode() if TRACEPARENT in fields else None
     if b"_n" not in fields:
         return Prediction(
             fields[b"id"],
@@ -87,6 +93,7 @@ def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:
             model,
             ts_ms,
             float(fields[b"p_raw"]) if b"p_raw" in fields else None,
+            trace,
         )
     count = int(fields[b"_n"])
     rows = np.frombuffer(fields[b"_rows"], "<i4") if b"_rows" in fields else np.arange(count, dtype=np.int32)
@@ -102,6 +109,7 @@ def decode_prediction(entry: Entry) -> Prediction | PredictionBlock:
         model,
         ts_ms,
         np.frombuffer(fields[b"_p_raw"], "<f8") if b"_p_raw" in fields else None,
+        trace,
     )
     lengths = {count, len(rows), len(block.predicted), len(block.probability), len(block.logit)}
     lengths |= {len(given) for given in (block.ids, block.raw_probability) if given is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import numpy as np
 
 from core.byte_columns import bytes_of, side_by_side
 from core.entry import WIRE_VERSION
@@ -13,6 +14,7 @@ from core.number import json_texts, shortest, shortest_texts
 from core.record_rows import AlikeRows, RecordRows
 from core.scoring import ScoredBatch
 from core.scripts.commit import MAX_CALL_BYTES, MAX_CALL_ENTRIES, AlikeResults
+from core.traceparent import FIELD as TRACEPARENT
 
 #: Results of a block up to this size go to the script as one string for all; larger ones one by one, for then the
 #: script's copies take longer than the server takes to read the protocol.
@@ -45,9 +47,12 @@ class PredictionEncoder:
         self._partition = partition
         names = ",".join(_json.encode(name).decode().replace("%", "%%") + ":%s" for name in features)
         self._contributions = "{" + names + "}"
-        self._plain_shapes = {calibrated: self._plain_shape(calibrated) for calibrated in (False, True)}
+        both = (False, True)
+        self._plain_shapes = {
+            (calibrated, traced): self._plain_shape(calibrated, traced) for calibrated in both for traced in both
+        }
 
-    def _plain_shape(self, calibrated: bool) -> tuple[list[bytes], list[int], int]:
+    def _plain_shape(self, calibrated: bool, traced: bool) -> tuple[list[bytes], list[int], int]:
         return _shape(
             {
                 b"_v": WIRE_VERSION,
@@ -61,6 +66,7 @@ class PredictionEncoder:
                 b"bias": self._bias,
                 b"contrib": _DIFFERS,
                 b"model": self._model,
+                **({TRACEPARENT: _DIFFERS} if traced else {}),
             }
         )
 
@@ -112,6 +118,7 @@ class PredictionEncoder:
             _json.encode(contributions),
             b"model",
             self._model,
+            *(() if rows.traceparent is None else (TRACEPARENT, rows.traceparent)),
         ]
         # fmt: on
 
@@ -129,10 +136,12 @@ class PredictionEncoder:
             shortest_texts(scores.logit[part]),
             [self._contributions % row for row in zip(*[shares] * len(self._features), strict=True)],
         ]
+        if rows.traceparents is not None:
+            differing.append([each.decode() for each in rows.traceparents[part]])
         texts = [""] * (len(differing) * len(ids))
         for place, values in enumerate(differing):
             texts[place :: len(differing)] = values
-        shape = self._plain_shapes[scores.raw_probability is not None]
+        shape = self._plain_shapes[scores.raw_probability is not None, rows.traceparents is not None]
         return AlikeResults(ids, 1, *shape, b"texts", _msgpack.encode(texts))
 
     def _alike_blocks(self, rows: AlikeRows, scores: Scores, first: int, entries: int) -> AlikeResults:
@@ -150,6 +159,9 @@ class PredictionEncoder:
             )
             if values is not None
         ]
+        if rows.traceparents is not None:
+            texts = b"".join(rows.traceparents[first : first + len(ids)])
+            columns.append(bytes_of(np.frombuffer(texts, np.uint8), len(ids)))
         shape = _shape(
             {
                 b"_v": WIRE_VERSION,
@@ -162,6 +174,7 @@ class PredictionEncoder:
                 b"_contrib": _DIFFERS,
                 b"bias": self._bias,
                 b"model": self._model,
+                **({} if rows.traceparents is None else {TRACEPARENT: _DIFFERS}),
             }
         )
         sizes = [column.shape[1] for column in columns]
@@ -195,6 +208,7 @@ class PredictionEncoder:
             self._bias,
             b"model",
             self._model,
+            *(() if rows.traceparent is None else (TRACEPARENT, rows.traceparent)),
         ]
         # fmt: on
 

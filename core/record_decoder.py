@@ -22,6 +22,8 @@ from core.record_fields import check_id, parse_event_time_ms, parse_label
 from core.record_rows import AlikeRows, RecordBatch, RecordRows
 from core.rejection import Rejection
 from core.schema import Schema
+from core.traceparent import FIELD as TRACEPARENT
+from core.traceparent import is_traceparent, traceparent_of
 
 #: Field layouts remembered; a producer sends one, so more than this is somebody's noise.
 MAX_LAYOUTS = 256
@@ -40,7 +42,8 @@ class _Layout(NamedTuple):
     id: int
     event_time: int
     label: int
-    bare: bool  #: has no reserved fields but those that a block needs
+    traceparent: int
+    bare: bool  #: has no reserved fields but those that a block needs, and a trace
 
 
 class RecordDecoder:
@@ -78,8 +81,13 @@ class RecordDecoder:
         self, entries: Sequence[Entry], fields: list[list[bytes]], layout: _Layout, rows_each: int
     ) -> AlikeRows | None:
         """The rows with the reserved fields that the layout has; None where one has to be looked at."""
+        traceparents = None
+        if layout.traceparent >= 0:
+            traceparents = [each[layout.traceparent] for each in fields]
+            if not all(map(is_traceparent, traceparents)):
+                return None
         if layout.is_block or layout.bare:
-            return AlikeRows(entries, not layout.is_block, rows_each)
+            return AlikeRows(entries, not layout.is_block, rows_each, traceparents=traceparents)
         ids = times = labels = None
         try:
             if layout.id >= 0:
@@ -90,7 +98,7 @@ class RecordDecoder:
                 labels = np.array([parse_label(each[layout.label], self.schema.classes) for each in fields])
         except RecordError:
             return None
-        return AlikeRows(entries, True, 1, ids=ids, labels=labels, event_times_ms=times)
+        return AlikeRows(entries, True, 1, ids=ids, labels=labels, event_times_ms=times, traceparents=traceparents)
 
     def _decode_each(self, entries: Sequence[Entry]) -> RecordBatch:
         """One after the other."""
@@ -108,6 +116,8 @@ class RecordDecoder:
                         rows = RecordRows(
                             entry, False, 0, len(block.x), block.rows, block.ids, block.labels, block.event_time_ms
                         )
+                        if layout.traceparent >= 0:
+                            rows.traceparent = traceparent_of(entry)
                         blocks.append((rows, block.x))
                     continue
                 rows = self._reserved(entry, layout)
@@ -154,6 +164,8 @@ class RecordDecoder:
             rows.event_time_ms = parse_event_time_ms(entry.fields[layout.event_time])
         if layout.label >= 0:
             rows.labels = np.array([parse_label(entry.fields[layout.label], self.schema.classes)])
+        if layout.traceparent >= 0:
+            rows.traceparent = traceparent_of(entry)
         if layout.error is not None:
             raise RecordError(*layout.error)
         return rows
@@ -183,15 +195,18 @@ class RecordDecoder:
 
 def reject_entry(entry: Entry, error: RecordError) -> Rejection:
     """The rejection of a whole entry, with its id where that can be read."""
-    record_id = None
+    return Rejection(entry.id, error.reason, error.detail, record_id_of(entry), entry=entry.fields)
+
+
+def record_id_of(entry: Entry) -> bytes | None:
+    """The id that an entry brought as a plain record, where it can be read."""
     for name, value in zip(entry.fields[::2], entry.fields[1::2], strict=False):
         if name == b"_id":
             try:
-                record_id = check_id(value)
+                return check_id(value)
             except RecordError:
-                record_id = None
-            break
-    return Rejection(entry.id, error.reason, error.detail, record_id, entry=entry.fields)
+                return None
+    return None
 
 
 def _alike_plain(fields: list[list[bytes]], layout: _Layout) -> Floats | None:
@@ -220,9 +235,10 @@ def _make_layout(names: tuple[bytes, ...], schema: Schema) -> _Layout:
         if missing:
             error = ("missing_feature", f"feature {shown(missing[0])} is missing; send all {schema.width}")
     features = tuple(positions.get(name, -1) for name in schema.features_encoded)
-    version, record_id, event_time, label = (positions.get(name, -1) for name in (b"_v", b"_id", b"_ts", b"_y"))
+    reserved = (b"_v", b"_id", b"_ts", b"_y", TRACEPARENT)
+    version, record_id, event_time, label, trace = (positions.get(name, -1) for name in reserved)
     bare = all(name not in positions for name in (b"_id", b"_ids", b"_ts", b"_y"))
-    return _Layout(b"_n" in positions, error, features, version, record_id, event_time, label, bare)
+    return _Layout(b"_n" in positions, error, features, version, record_id, event_time, label, trace, bare)
 
 
 def _parse_row(texts: list[bytes], schema: Schema) -> list[float]:

@@ -10,6 +10,7 @@ from core.entry import WIRE_VERSION
 from core.model import Floats
 from core.number import shortest
 from core.schema import Schema
+from core.traceparent import FIELD as TRACEPARENT
 
 
 def encode_plain(
@@ -40,6 +41,7 @@ def encode_block(
     ids: Sequence[str | bytes] | None = None,
     event_time_ms: int | None = None,
     labels: Floats | None = None,
+    traceparent: bytes | None = None,
 ) -> list[bytes]:
     """Fields of a block of rows ``x`` (n, d) in schema order; ``labels`` (n,) are 0, 1 or nan.
 
@@ -61,6 +63,8 @@ def encode_block(
         fields += [b"_ts", b"%d" % event_time_ms]
     if labels is not None:
         fields += [b"_y", np.ascontiguousarray(labels, dtype="<f8").tobytes()]
+    if traceparent is not None:
+        fields += [TRACEPARENT, traceparent]
     return fields
 
 

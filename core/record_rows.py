@@ -26,6 +26,7 @@ class RecordRows:
     ids: tuple[bytes, ...] | None = None
     labels: Floats | None = None  #: (n,) 0, 1 or nan
     event_time_ms: int | None = None
+    traceparent: bytes | None = None  #: the trace that this entry belongs to, where it names one
 
     @property
     def count(self) -> int:
@@ -41,7 +42,7 @@ class AlikeRows(Sequence[RecordRows]):
     """Entries of one form that have the same number of rows, all usable, and the same reserved fields.
 
     Most batches are like that. Rows follow from an entry's place, so they are made only where somebody looks.
-    Reserved fields are those of plain records, one of each an entry; blocks have none here.
+    Reserved fields are those of plain records, one of each an entry; blocks have none here but the trace.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AlikeRows(Sequence[RecordRows]):
         ids: Sequence[bytes] | None = None,
         labels: Floats | None = None,
         event_times_ms: Sequence[int] | None = None,
+        traceparents: Sequence[bytes] | None = None,
     ) -> None:
         self.entries = entries
         self.plain = plain
@@ -60,6 +62,7 @@ class AlikeRows(Sequence[RecordRows]):
         self.ids = ids
         self.labels = labels
         self.event_times_ms = event_times_ms
+        self.traceparents = traceparents
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -81,6 +84,7 @@ class AlikeRows(Sequence[RecordRows]):
             ids=None if self.ids is None else (self.ids[place],),
             labels=None if self.labels is None else self.labels[place : place + 1],
             event_time_ms=None if self.event_times_ms is None else self.event_times_ms[place],
+            traceparent=None if self.traceparents is None else self.traceparents[place],
         )
 
     def __iter__(self) -> Iterator[RecordRows]:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.entry import WIRE_VERSION, Entry, field_map
+from core.entry import WIRE_VERSION, Entry, known_fields
 
 #: Reason codes in the order in which they are checked; the first that applies is given.
 REASONS = (
@@ -57,6 +57,13 @@ class Rejection:
         """How many records this refuses; a whole entry counts as one."""
         return 1 if self.block_rows is None else len(self.block_rows.rows)
 
+    @property
+    def first_id(self) -> bytes | None:
+        """The id of the first record that this refuses, if it brought one that can be read."""
+        if self.block_rows is None or not self.block_rows.ids:
+            return self.id
+        return self.block_rows.ids[0]
+
     def encode(self) -> list[bytes]:
         """Fields of the rejected stream, without ``ts`` (the script adds the server's time)."""
         fields = [b"_v", WIRE_VERSION, b"record", self.record]
@@ -75,8 +82,8 @@ class Rejection:
 
 
 def decode_rejection(entry: Entry) -> Rejection:
-    """Read one entry of the rejected stream."""
-    fields = field_map(entry.fields)
+    """Read one entry of the rejected stream. Raises KeyError, ValueError or msgspec.MsgspecError."""
+    fields = known_fields(entry)
     block_rows = None
     if b"_rows" in fields:
         rows = np.frombuffer(fields[b"_rows"], dtype="<i4")

@@ -7,11 +7,12 @@ import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 import numpy as np
+
+from core.package_version import package_version
 
 #: The folders whose code decides what a training makes of its rows.
 _TRAINING_CODE = ("core", "trainer")
@@ -40,7 +41,7 @@ def current_environment() -> RunEnvironment:
     commit, changed = git_state(_CHECKOUT)
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return RunEnvironment(
-        streamgauge=_package_version(),
+        streamgauge=package_version(),
         commit=commit,
         changed=changed,
         code_sha256=code_digest(_CHECKOUT),
@@ -89,10 +90,3 @@ def code_digest(checkout: Path) -> str:
         data = path.read_bytes()
         digest.update(f"{path.relative_to(checkout).as_posix()}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()
-
-
-def _package_version() -> str:
-    try:
-        return version("streamgauge")
-    except PackageNotFoundError:  # the sources alone, on the path
-        return "unknown"

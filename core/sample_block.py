@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.entry import WIRE_VERSION, Entry, field_map
+from core.entry import WIRE_VERSION, Entry, known_fields
 from core.model import Floats
 
 #: Bytes of rows in one samples entry.
@@ -71,7 +71,7 @@ def decode_sample_block(entry: Entry) -> SampleBlock:
 
     Rows of entries without numbers, as monitors wrote them before there were any, are :data:`UNNUMBERED`.
     """
-    fields = field_map(entry.fields)
+    fields = known_fields(entry)
     count = int(fields[b"_n"])
     records = fields.get(b"_records")
     return SampleBlock(

@@ -20,10 +20,12 @@ from collections.abc import Callable
 from core.advice import advice
 from core.connection import CONNECTION_ERRORS, RedisError
 from core.errors import StreamgaugeError, UsageError
-from core.http import HttpServer, Response, Routes, error_response, json_response
-from core.log import configure_logs, logger
+from core.http import HttpServer, Request, Response, Routes, error_response, json_response
+from core.log import configure_logs, logger, name_logs
+from core.package_version import package_version
 from core.settings import Settings
 from core.telemetry import Telemetry
+from core.tracing import start_tracing
 
 #: First and longest pause after an error; each is drawn below its limit, so that workers do not march in step.
 BACKOFF_FIRST_S = 0.05
@@ -53,7 +55,9 @@ class Service(ABC):
     def __init__(self, settings: Settings, default_http_port: int) -> None:
         self.settings = settings
         self.telemetry = Telemetry(settings.pipeline, self.metrics_prefix)
+        self.telemetry.show_service(package_version())
         self.log = logger(self.name, settings.pipeline)
+        self.tracer = start_tracing(settings, self.name, self._complain_of_tracing)
         self.stopping = threading.Event()
         self._asking = threading.Lock()
         self._turned_s = time.monotonic()
@@ -95,6 +99,8 @@ class Service(ABC):
         finally:
             with contextlib.suppress(RedisError, StreamgaugeError):
                 self.close()
+            if self.tracer is not None:
+                self.tracer.close()
             self.http.close()
             self.log.info("stopped")
 
@@ -117,6 +123,7 @@ class Service(ABC):
                 if sentence != complaint:
                     self.log.warning("waiting", error=sentence)
                 complaint, failed_s = sentence, time.monotonic()
+                self.telemetry.waiting.labels(self.settings.pipeline).set(1)
                 self.stopping.wait(random.uniform(pause_s / 2, pause_s))  # noqa: S311  (spreads retries, no secret)
                 pause_s = min(2 * pause_s, BACKOFF_LONGEST_S)
                 lost = lost or isinstance(error, CONNECTION_ERRORS)
@@ -126,10 +133,14 @@ class Service(ABC):
                 lost = False
             if complaint and time.monotonic() - failed_s > RECOVERED_AFTER_S:
                 self.log.info("recovered", after=complaint)
+                self.telemetry.waiting.labels(self.settings.pipeline).set(0)
                 pause_s, complaint = BACKOFF_FIRST_S, ""
             if not announced and self.not_ready() is None:
                 announce("ready", service=self.name, http=self.http.url)
                 announced = True
+
+    def _complain_of_tracing(self, detail: str) -> None:
+        self.log.warning("traces not delivered", detail=detail)
 
     def _common_routes(self) -> Routes:
         return {
@@ -138,13 +149,13 @@ class Service(ABC):
             ("GET", "/metrics"): self._metrics,
         }
 
-    def _healthz(self, _: bytes) -> Response:
+    def _healthz(self, _: Request) -> Response:
         age_s = time.monotonic() - self._turned_s
         if age_s > ALIVE_WITHIN_S:
             return error_response(503, f"the loop has not turned for {age_s:.0f} s")
         return json_response(200, {"status": "alive"})
 
-    def _readyz(self, _: bytes) -> Response:
+    def _readyz(self, _: Request) -> Response:
         if not self._asking.acquire(blocking=False):  # a server that hangs holds one HTTP thread, never all
             return error_response(503, "whether it is ready is being asked, and there is no answer yet")
         try:
@@ -153,7 +164,7 @@ class Service(ABC):
             self._asking.release()
         return error_response(503, reason) if reason else json_response(200, {"status": "ready"})
 
-    def _metrics(self, _: bytes) -> Response:
+    def _metrics(self, _: Request) -> Response:
         return Response(200, self.telemetry.exposition(), "text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -172,6 +183,7 @@ def serve(make: Callable[[], Service], log_level: str) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         service = make()
+        name_logs(service.name, service.settings.pipeline)
         waiting = threading.Thread(target=_stop_on_signal, args=(service,), name="signals", daemon=True)
         waiting.start()
         if service.settings.stop_with_stdin:

@@ -16,19 +16,23 @@ from typing import Any, get_args
 import msgspec
 
 from core.calibration import CalibrationRequest
+from core.environment import from_environment
 from core.errors import RecordError, ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
 from core.number import parse_number
 from core.threshold_rule import ThresholdBy, ThresholdRule, threshold_rule
 
-#: Prefix of environment variables.
-ENVIRONMENT_PREFIX = "STREAMGAUGE_"
 #: Smallest number of records to a false alarm: thresholds are found at run lengths of some thousand.
 LEAST_BUDGET = 1_000
 #: Whole numbers below this are float64 numbers, each its own.
 _EXACT = 2**53
 #: As core.miniflow has it, which services of a stream need not import.
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
+#: Settings that no message shows.
+SECRETS = ("redis_url", "alerts_token")
+#: What a bearer token may hold and a header carries unchanged, long enough that nobody guesses it (RFC 6750, 2.1).
+_TOKEN = re.compile(r"[!-~]{16,}")
+_HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 #: The settings file, looked for in the working directory.
 FILE_NAME = "streamgauge.toml"
 
@@ -45,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_host: str = "127.0.0.1"
     http_port: int | None = None  #: unset: the service's own; 0: any free one, printed
     log_level: str = "info"
+    otlp_endpoint: str | None = None  #: base URL of an OTLP/HTTP collector for traces; unset: none are made
     stop_with_stdin: bool = False  #: stop when standard input ends: whoever started the service is gone
 
     # records
@@ -77,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     recovery_windows: int = 3  #: an episode ends after so many calm windows in a row
     retrain_cooldown_s: float = 60.0
     sample_share: float = 1.0  #: share of records kept for training, chosen by a hash of the record id
+    alerts_token: str | None = None  #: bearer token of POST /alerts; unset: nobody may post
 
     # trainer
     retrain_every_s: float | None = None  #: unset: off
@@ -149,9 +155,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _check_names(self) -> None:
         keys = self.keys  # checks the pipeline's
+        if self.otlp_endpoint is not None and not _HTTP_URL.fullmatch(self.otlp_endpoint):
+            raise SettingsError(
+                "otlp_endpoint is no http:// or https:// URL of a collector; give its base, as in "
+                "http://127.0.0.1:4318"
+            )
         if self.shadow is not None and not _RUN_ID.fullmatch(self.shadow):
             raise SettingsError(
                 f"shadow is {self.shadow[:40]!r}; give the 12 hex digits of a run, as streamgauge runs lists it"
+            )
+        if self.alerts_token is not None and not _TOKEN.fullmatch(self.alerts_token):
+            raise SettingsError(
+                "alerts_token is not 16 or more printable ASCII characters without spaces; make one with openssl "
+                "rand -hex 32"
             )
         if self.tags:
             keys.checked_tags(self.tags, len(self.tags) if self.partitions is None else self.partitions)
@@ -249,12 +265,8 @@ def load_settings(
     places: dict[str, str] = {}
     _take(values, places, _file_values((directory or Path()) / FILE_NAME), f"in {FILE_NAME}")
     variables = os.environ if environment is None else environment
-    from_environment = {
-        name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
-        for name, text in variables.items()
-        if name.startswith(ENVIRONMENT_PREFIX)
-    }
-    _take(values, places, from_environment, "in the environment")
+    given_there = from_environment(variables, Settings.__struct_fields__)
+    _take(values, places, given_there.values, "in the environment", given_there.files)
     given = {name: value for name, value in (options or {}).items() if value is not None}
     _take(values, places, given, "as an option")
     try:
@@ -266,7 +278,15 @@ def load_settings(
         raise SettingsError(f"{error} ({', '.join(named)})" if named else str(error)) from None
 
 
-def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, Any], where: str) -> None:
+def _take(
+    values: dict[str, Any],
+    places: dict[str, str],
+    given: Mapping[str, Any],
+    where: str,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    """Take the settings of one place; ``files``: those of them that came from a file, and where that is named."""
+    files = files or {}
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     if any(name in given for name in _OPERATING_POINT):
         for name in _OPERATING_POINT:
@@ -284,8 +304,9 @@ def _take(values: dict[str, Any], places: dict[str, str], given: Mapping[str, An
                 _read(value, kinds[name]) if isinstance(value, str) else msgspec.convert(value, kinds[name])
             )
         except msgspec.ValidationError as error:
-            raise SettingsError(f"setting {name!r} {where} is {value!r}: {error}") from error
-        places[name] = where
+            what = "does not fit" if name in SECRETS else f"is {value!r}"
+            raise SettingsError(f"setting {name!r} {files.get(name, where)} {what}: {error}") from error
+        places[name] = files.get(name, where)
 
 
 def _read(text: str, kind: Any) -> Any:

@@ -28,6 +28,8 @@ END_TO_END_BUCKETS = (
     60.0,
     300.0,
 )
+#: Buckets of the probability of class 1: ten of equal width, as in a reliability diagram.
+PROBABILITY_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Telemetry:
@@ -45,6 +47,8 @@ class Telemetry:
         self.pipeline = pipeline
         self._prefix = prefix
 
+        self.build_info = self._gauge("build_info", "1 for the version that runs.", "version")
+        self.waiting = self._gauge("waiting", "1 while an error keeps the service from its work, as its log says.")
         self.records_scored = self._counter("records_scored", "Records scored.", "model")
         self.records_rejected = self._counter("records_rejected", "Records rejected, by reason.", "reason")
         self.entries_claimed = self._counter(
@@ -59,6 +63,13 @@ class Telemetry:
             "From a record's entry id to its publication.",
             pipeline,
             END_TO_END_BUCKETS,
+            self.registry,
+        )
+        self.prediction_probability = BulkHistogram(
+            f"{prefix}_prediction_probability",
+            "Probability of class 1 of the records scored, of many at once by a sample.",
+            pipeline,
+            PROBABILITY_BUCKETS,
             self.registry,
         )
 
@@ -87,12 +98,21 @@ class Telemetry:
             "prediction_probability_mean", "Mean p_class1 in the newest window."
         )
         self.retrain_events = self._counter("retrain_events", "Retrain events written.", "reason")
+        self.webhook_alerts = self._counter(
+            "webhook_alerts", "Alerts posted to the monitor, by outcome.", "outcome"
+        )
 
         self.training_runs = self._counter("training_runs", "Answers to retrain events.", "outcome")
         self.production_info = self._gauge("production_info", "1 for the production run.", "run_id")
         self.production_updated = self._gauge(
             "production_updated_timestamp_seconds", "When production last changed."
         )
+
+    def show_service(self, version: str) -> None:
+        """What each service exports from its start on; counters from 0, so that their first increase shows."""
+        self.build_info.labels(self.pipeline, version).set(1)
+        self.waiting.labels(self.pipeline).set(0)
+        self.reconnects.labels(self.pipeline)
 
     def set_production(self, run_id: str, updated_ts_ms: int) -> None:
         """Show one production run and no other."""

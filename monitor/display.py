@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
-from core.drift_window import Alarm, DriftWindow
+from core.drift_window import Alarm, DriftWindow, WindowState
 from core.label_figures import LabelFigures
 from core.stream_lag import StreamLag
 from core.telemetry import Telemetry
@@ -17,6 +18,8 @@ from monitor.window_engine import ClosedWindow
 
 #: Features named in a log line.
 BLAMED = 3
+#: For which windows ask to retrain.
+OWN_REASONS = ("drift", "label_drift")
 
 
 class _Series:
@@ -48,19 +51,29 @@ class Display:
         self._lag = _Series(telemetry.stream_lag_entries)
         self._pending = _Series(telemetry.stream_pending_entries)
         self._oldest = _Series(telemetry.oldest_unread_seconds)
+        for state in get_args(WindowState):  # from 0 on, so that an increase shows
+            telemetry.drift_windows.labels(telemetry.pipeline, state)
+        for reason in OWN_REASONS:
+            telemetry.retrain_events.labels(telemetry.pipeline, reason)
 
-    def show_closed(self, closed: ClosedWindow) -> None:
-        """A window that this monitor closed: it counts, and it is said."""
+    def show_closed(self, closed: ClosedWindow, *, asked_before: bool = False) -> None:
+        """A window that this monitor closed: it counts, and it is said.
+
+        ``asked_before``: an alert's event stands for the one that the window would have written.
+        """
         drift, pipeline = closed.drift, self._telemetry.pipeline
         self._telemetry.drift_windows.labels(pipeline, drift.state).inc()
         self._log.info(
             "window", window=drift.window, state=drift.state, score=drift.score, n=drift.n, model=drift.model
         )
         self.show_window(drift)
-        if closed.retrain is not None:
+        asks = closed.retrain is not None
+        if closed.retrain is not None and not asked_before:
             self._telemetry.retrain_events.labels(pipeline, closed.retrain.reason).inc()
+        if asks and asked_before:
+            self._log.info("an alert has asked to retrain already", window=drift.window, episode=drift.episode)
         if drift.alarm is not None:
-            self._log_alarm(drift.alarm, drift.episode, retrain=closed.retrain is not None)
+            self._log_alarm(drift.alarm, drift.episode, retrain=asks)
 
     def _log_alarm(self, alarm: Alarm, episode: int | None, *, retrain: bool) -> None:
         # of a lasting drift there is an alarm a window: only what opens the episode or asks wakes anybody
@@ -73,7 +86,8 @@ class Display:
             threshold=alarm.threshold,
             effect=alarm.effect,
             blame=alarm.blame[:BLAMED],
-            record=alarm.record,
+            record=alarm.entry,
+            id=alarm.record,
             first=alarm.first,
             since=alarm.since,
             window=alarm.window,

@@ -7,14 +7,16 @@ error that is waited out kills nobody and never counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from structlog.typing import FilteringBoundLogger
 
 from core.connection import Connection
 from core.entry import Entry
 from core.keys import PipelineKeys
+from core.log import shown_id
 from core.merged_reader import PlacedEntry
+from core.record_decoder import record_id_of
 from core.settings import Settings
 
 #: Fields of the monitor's hash; they vanish with the next window.
@@ -44,16 +46,30 @@ class PoisonGuard:
         if self.careful:
             log.warning("no window was closed lately; looking at each entry alone", starts=starts)
 
-    def parts(self, entries: list[PlacedEntry]) -> Iterator[list[PlacedEntry]]:
-        """What to look at together; ask for the next part once the one before is done with."""
+    def parts(
+        self,
+        entries: list[PlacedEntry],
+        streams: Mapping[int, str],
+        production: Callable[[], tuple[str, int] | None],
+    ) -> Iterator[list[PlacedEntry]]:
+        """What to look at together; ask for the next part once the one before is done with.
+
+        ``streams`` are the names by partition, ``production`` tells which run that is; both are only said.
+        """
         if not self.careful:
             yield entries
             return
         for item in entries:
             name = b"%d-%b" % (item.partition, item.entry.id)
             if name == self._poison:
+                model = production()
                 self._log.error(
-                    "entry skipped, it killed the monitor", partition=item.partition, entry=str(item.id)
+                    "entry skipped, it killed the monitor",
+                    reason="poison",
+                    stream=streams[item.partition],
+                    record=str(item.id),
+                    id=shown_id(record_id_of(item.entry)),
+                    model=None if model is None else model[0],
                 )
                 yield [PlacedEntry(item.partition, item.id, Entry(item.entry.id, []))]
             else:

@@ -15,14 +15,17 @@ from core.drift_window import DriftWindow
 from core.entry import EntryId, entries_of
 from core.errors import RecordError, ServerUnavailable
 from core.fields import decode_fields
+from core.http import Routes
 from core.keys import MONITORS, is_shadow_group
 from core.merged_reader import LABELS, MergedReader
 from core.pipeline_config import PipelineConfig, agree_again
 from core.retention import DRIFT, SAMPLES
+from core.scripts.close_window import Closed
 from core.scripts.trim import trim
 from core.service import Service
 from core.settings import Settings
 from core.stream_lag import stream_lags
+from monitor.alert_webhook import AlertWebhook
 from monitor.display import Display
 from monitor.label_index import LabelIndex
 from monitor.marker import create_marker, first_position, has_marker, made_anew, move_marker
@@ -34,6 +37,7 @@ from monitor.state import MonitorState
 from monitor.stored_state import load_state
 from monitor.trail import Trail
 from monitor.window_engine import ClosedWindow, WindowEngine
+from monitor.window_span import trace_window
 
 #: Port where http_port is unset.
 DEFAULT_HTTP_PORT = 8001
@@ -64,12 +68,18 @@ class Monitor(Service):
         self._index = LabelIndex()  # outlives an engine
         self._oldest_sample = ""  # id from which on the samples are needed again at a restart
         self._guard: PoisonGuard | None = None
+        self._cooldown_ms = round(settings.retrain_cooldown_s * 1000)
         self._window = 0  # the newest that this process has seen
         self._incarnation = b""  # of the stored state that it continues
         self._obstacle: str | None = "Redis has not answered yet"
         self._next_lag_s = self._next_trim_s = 0.0
         super().__init__(settings, DEFAULT_HTTP_PORT)
         self._display = Display(self.telemetry, self.log)
+
+    def routes(self) -> Routes:
+        """Alertmanager and Grafana may ask to retrain."""
+        self._webhook = AlertWebhook(self.settings, self.telemetry, self.log)
+        return {("POST", "/alerts"): self._webhook.answer}
 
     def start(self) -> None:
         """Agree on the pipeline's set-up; from now on nothing is trimmed unread."""
@@ -108,6 +118,7 @@ class Monitor(Service):
         """Nothing is held: the state is in Redis as of the last window."""
         if self._reader is not None:
             self._reader.close()
+        self._webhook.close()
         self._connection.close()
         self._probe.close()
 
@@ -179,7 +190,7 @@ class Monitor(Service):
         read = reader.read(BLOCK_MS)
         self._read_to |= {item.partition: item.id for item in read.entries}
         self._timeline.refresh()
-        for part in guard.parts(read.entries):
+        for part in guard.parts(read.entries, self._streams, self._timeline.production):
             if not self._write_all(engine.feed(part)):
                 return
         self._write_all(engine.expire(read.watermark_ms))
@@ -189,13 +200,16 @@ class Monitor(Service):
 
     def _write(self, closed: ClosedWindow) -> bool:
         """Make a window durable, then show it; the marker group moves last, since trimming follows it."""
-        if not write_window(self._connection, self._keys, closed, self._incarnation):
+        written = write_window(self._connection, self._keys, closed, self._incarnation, self._cooldown_ms)
+        if not written:
             self.log.info("another monitor was first", window=closed.drift.window)
             self._engine = None
             return False
         self._window = closed.drift.window
         self._keep_samples(closed.state)
-        self._display.show_closed(closed)
+        self._display.show_closed(closed, asked_before=written is Closed.ASKED_BEFORE)
+        if self.tracer is not None:
+            trace_window(self.tracer, closed.drift)
         self._move_markers(closed.state)
         if self._guard is not None and self._guard.closed_window():
             self._engine = None  # reads may be large again

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.drift_window import Alarm, DriftWindow, Reading, RetrainEvent
+from core.drift_window import UNMENDED, Alarm, DriftWindow, Reading
 from core.model import Floats
-from monitor.detectors import concept, headline, unusable
+from monitor.detectors import concept, headline
 from monitor.detectors.base import Crossing
 from monitor.drift_engine import Judgement
-from monitor.episode import Episode, EpisodeStep, JudgedWindow
+from monitor.episode import EpisodeStep, JudgedWindow
 from monitor.label_watch import LabelVerdict, NotedAlarm
 from monitor.trail import Span, Trail
-
-#: Detectors whose alarms no training mends, and for which no feature is to blame.
-UNMENDED = frozenset({unusable.NAME})
 
 
 def alarm_of(crossing: Crossing, trail: Trail, features: tuple[str, ...], window: int, model: str) -> Alarm:
@@ -128,29 +125,6 @@ def drift_window(
             for one in (*judgement.readings, labels.reading)
         ],
         labels=labels.figures,
-    )
-
-
-def retrain_event(alarm: Alarm, episode: Episode) -> RetrainEvent:
-    """What asks for a retraining: the alarm, for an episode that has not asked yet."""
-    return RetrainEvent(
-        reason="label_drift" if alarm.detector == concept.NAME else "drift",
-        model=alarm.model,
-        window=alarm.window,
-        episode=episode.number,
-        since=alarm.since,
-        since_partition=alarm.since_partition,
-        since_row=alarm.since_row,
-        first=alarm.first,
-        records=alarm.records,
-        detector=alarm.detector,
-        statistic=alarm.statistic,
-        score=alarm.statistic,
-        threshold=alarm.threshold,
-        effect=alarm.effect,
-        blame=alarm.blame,
-        z=alarm.shift,
-        sentence=alarm.sentence,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.drift_window import DriftWindow, RetrainEvent
+from core.drift_window import DriftWindow, RetrainEvent, drift_event
 from core.entry import EntryId
 from core.merged_reader import LABELS, PlacedEntry
 from core.record_decoder import RecordDecoder
@@ -22,7 +22,7 @@ from monitor.open_pane import OpenPane
 from monitor.record_run import RecordRun
 from monitor.state import WHOLE, MonitorState, Position
 from monitor.trail import Trail, whole
-from monitor.verdict import alarm_of, alarm_of_labels, drift_window, judged_window, retrain_event
+from monitor.verdict import alarm_of, alarm_of_labels, drift_window, judged_window
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,7 +314,7 @@ class WindowEngine:
         drift = drift_window(judged, judgement, labels, step, whole(self._spans), features, model)
         if alarm is None or step.asks is None:
             return drift, None
-        return drift, retrain_event(alarm, step.asks)
+        return drift, drift_event(alarm, step.asks.number)
 
 
 def _is_calibrated(model: JudgingModel) -> bool:

@@ -24,6 +24,7 @@ class BlockRow(NamedTuple):
     id: bytes | None = None
     event_time_ms: int | None = None
     label: float = math.nan
+    traceparent: bytes | None = None
 
 
 def pack_blocks(
@@ -33,12 +34,13 @@ def pack_blocks(
     ids: Sequence[bytes] | None = None,
     event_time_ms: int | None = None,
     labels: Floats | None = None,
+    traceparent: bytes | None = None,
 ) -> Iterator[PackedEntry]:
     """Encode rows ``x`` (n, d) as blocks of at most ``max_entry_bytes``, halved until they fit, in order.
 
     A single row that is larger goes as it is: the scorer rejects it with the size.
     """
-    fields = encode_block(x, schema, ids, event_time_ms, labels)
+    fields = encode_block(x, schema, ids, event_time_ms, labels, traceparent)
     if len(x) == 1 or sum(map(len, fields)) <= max_entry_bytes:
         yield PackedEntry(fields, len(x))
         return
@@ -51,6 +53,7 @@ def pack_blocks(
             None if ids is None else ids[part],
             event_time_ms,
             None if labels is None else labels[part],
+            traceparent,
         )
 
 
@@ -96,11 +99,12 @@ class Batcher:
             numbers.ids.append(record_id)
 
     def add_row(self, row: BlockRow) -> None:
-        """Take a row of a block; a block has one event time, and ids for all rows or none."""
+        """Take a row of a block; a block has one event time, one trace, and ids for all rows or none."""
         self._arrived()
         if self._block:
             first = self._block[0]
-            if first.event_time_ms != row.event_time_ms or (first.id is None) != (row.id is None):
+            alike = (first.event_time_ms, first.traceparent) == (row.event_time_ms, row.traceparent)
+            if not alike or (first.id is None) != (row.id is None):
                 self._close_block()
         self._block.append(row)
 
@@ -144,4 +148,5 @@ class Batcher:
             ids or None,
             block[0].event_time_ms,
             None if np.isnan(labels).all() else labels,
+            block[0].traceparent,
         )

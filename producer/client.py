@@ -21,6 +21,7 @@ from core.schema import Schema
 from core.settings import Settings
 from producer.backlog import BacklogGroups, DeliveryLimits
 from producer.batcher import Batcher, check_batching, pack_blocks
+from producer.caller_trace import caller_trace
 from producer.delivery import Delivery
 from producer.durability import Durability, checked_durability
 from producer.labels import Label, label_fields, pack_labels
@@ -82,6 +83,8 @@ class Producer:
         What this producer proposes where it is the first to start in its pipeline.
     notify
         Told, once a trouble, why this producer waits; None logs a warning.
+    tracing
+        Records carry the caller's OpenTelemetry span on; needs the extra ``tracing``.
 
     Raises
     ------
@@ -111,6 +114,7 @@ class Producer:
         partition_by: Literal["id", "turn"] = "id",
         settings: Settings | None = None,
         notify: Callable[[str], None] | None = None,
+        tracing: bool = False,
     ) -> None:
         check_batching(batch_rows, linger_ms)
         if partition_by not in {"id", "turn"}:
@@ -125,6 +129,7 @@ class Producer:
         self._by_id = partition_by == "id"
         self._max_entry_bytes = max_entry_bytes
         self._forms = Forms()
+        self._trace = caller_trace() if tracing else None
         self._limits = DeliveryLimits(
             max_backlog_entries, max_backlog_bytes, on_full, give_up_s, checked_durability(durability)
         )
@@ -214,12 +219,13 @@ class Producer:
         record_id = None if id is None else id_bytes(id)
         place = id_bytes(key) if key is not None else record_id if self._by_id else None
         numbers = row = fields = None
+        trace = None if self._trace is None else self._trace()
         if self._block_schema is not None:
-            row = block_row(self._block_schema, features, record_id, event_time_ms, label)
-        elif event_time_ms is None and label is None:
+            row = block_row(self._block_schema, features, record_id, event_time_ms, label, trace)
+        elif event_time_ms is None and label is None and trace is None:
             numbers = self._forms.row(features, record_id is not None)
         if numbers is None and row is None:
-            fields = plain_fields(features, record_id, event_time_ms, label)
+            fields = plain_fields(features, record_id, event_time_ms, label, trace)
             self._forms.learn(features)
         with self._lock:
             if self._closed:
@@ -258,7 +264,7 @@ class Producer:
             As for :meth:`send`.
         """
         schema = self.schema
-        rows = np.asarray(x, dtype=np.float64)
+        rows, trace = np.asarray(x, dtype=np.float64), None if self._trace is None else self._trace()
         if rows.ndim != 2 or rows.shape[1] != schema.width:
             raise DataError(
                 f"rows have shape {rows.shape}; give (n, {schema.width}), one column a feature in order"
@@ -274,9 +280,8 @@ class Producer:
                 if row_ids is not None:
                     share_ids = row_ids[chosen] if isinstance(chosen, slice) else [row_ids[row] for row in chosen]
                 share_y = None if y is None else y[chosen]
-                lane.add(
-                    pack_blocks(rows[chosen], schema, self._max_entry_bytes, share_ids, event_time_ms, share_y)
-                )
+                share = (rows[chosen], schema, self._max_entry_bytes, share_ids, event_time_ms, share_y, trace)
+                lane.add(pack_blocks(*share))
                 if self._sends_ahead and failed is None:
                     try:
                         self._lanes.send_ahead(lane)
@@ -358,14 +363,11 @@ class Producer:
             self._release()
 
     def _lane(self, keys: PartitionKeys, stream: str, groups: BacklogGroups) -> Lane:
-        delivery = Delivery(
-            self._connection, stream, keys.producer, groups, self._limits, self._waiter, self._meanwhile
-        )
-        return Lane(Batcher(self._block_schema, self._max_entry_bytes), delivery)
+        def meanwhile() -> None:  # one lane waits, the others go on; trouble there meets the next send or flush
+            self._lanes.publish_due()
 
-    def _meanwhile(self) -> None:
-        """While one lane waits, the others go on; what goes wrong there is met by the next send or flush."""
-        self._lanes.publish_due()
+        delivery = Delivery(self._connection, stream, keys.producer, groups, self._limits, self._waiter, meanwhile)
+        return Lane(Batcher(self._block_schema, self._max_entry_bytes), delivery)
 
     def _after_add(self, lane: Lane) -> None:
         """A lane has its first row, or all rows of a batch."""

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from core.errors import SettingsError
 from core.settings import Settings
+from core.tracing import start_tracing
 from producer import push
 from producer.client import Producer
 from producer.durability import checked_durability
 from producer.push import PushCounts, Report
 from producer.sources import Format, Source, open_source
+from producer.traced_sends import TracedSends
+
+if TYPE_CHECKING:
+    from core.open_telemetry import Tracer
 
 #: Records in a batch of the command, and how long one waits for company: a person watches, so not for long.
 BATCH_ROWS = 500
@@ -47,10 +54,12 @@ def produce(
         raise SettingsError(f"--block is {block}; give the rows of a block, 1 or more")
     with (
         open_source(path, format=format, id_column=id_column, label_column=label) as source,
-        _producer(settings, console, block) as producer,
+        _tracer(settings, console) as tracer,
+        _producer(settings, console, block, tracing=tracer is not None) as producer,
         _progress(console, source, "records") as report,
     ):
-        return push.push_records(source, producer, rate=rate, report=report)
+        traced = None if tracer is None else TracedSends(tracer, block or 1)
+        return push.push_records(source, producer, rate=rate, report=report, traced=traced)
 
 
 def push_labels(
@@ -87,7 +96,24 @@ def summary(counts: PushCounts, what: str = "records") -> str:
 
 
 @contextmanager
-def _producer(settings: Settings, console: Console, block: int | None) -> Iterator[Producer]:
+def _tracer(settings: Settings, console: Console) -> Iterator[Tracer | None]:
+    """What makes spans, if the settings ask for them; what waits is sent at the end."""
+    tracer = start_tracing(settings, "producer", partial(_notify, console))
+    try:
+        yield tracer
+    finally:
+        if tracer is not None:
+            tracer.close()
+
+
+def _notify(console: Console, sentence: str) -> None:
+    console.print(sentence, style="yellow", highlight=False, markup=False)
+
+
+@contextmanager
+def _producer(
+    settings: Settings, console: Console, block: int | None, *, tracing: bool = False
+) -> Iterator[Producer]:
     """A producer that is closed without another wait: the push has flushed, or a signal told it not to."""
     if settings.redis_url is None:
         raise SettingsError(
@@ -103,7 +129,8 @@ def _producer(settings: Settings, console: Console, block: int | None) -> Iterat
         max_entry_bytes=settings.max_entry_bytes,
         durability=checked_durability(settings.durability),
         settings=settings,
-        notify=lambda sentence: console.print(sentence, style="yellow", highlight=False, markup=False),
+        notify=partial(_notify, console),
+        tracing=tracing,
     ) as producer:
         try:
             yield producer

@@ -16,6 +16,7 @@ from core.errors import DataError
 from producer.client import Producer
 from producer.labels import label_fields
 from producer.sources import Source, SourceRow
+from producer.traced_sends import TracedSends
 
 #: How long a stopped push may still publish what is buffered.
 STOP_FLUSH_S = 2.0
@@ -101,9 +102,14 @@ Report = Callable[[PushCounts], None]
 
 
 def push_records(
-    source: Source, producer: Producer, *, rate: float | None = None, report: Report | None = None
+    source: Source,
+    producer: Producer,
+    *,
+    rate: float | None = None,
+    report: Report | None = None,
+    traced: TracedSends | None = None,
 ) -> PushCounts:
-    """Push every row as a record; ``rate`` is in records a second.
+    """Push every row as a record; ``rate`` is in records a second, ``traced`` puts spans around the sends.
 
     SIGINT and SIGTERM end it early: what is buffered is flushed, and the counts say what was sent. Where reading
     fails in the middle, the rows before it are sent before the error is raised.
@@ -121,7 +127,11 @@ def push_records(
             for row in progress.rows(source):
                 if rate is not None:
                     progress.wait_until(progress.began_s + (progress.read - 1) / rate)
-                _send(source, row, producer)
+                if traced is None:
+                    _send(source, row, producer)
+                else:
+                    with traced.around():
+                        _send(source, row, producer)
                 if report is not None and (
                     progress.read % _REPORT_ROWS == 0 or (rate or _REPORT_ROWS) < _REPORT_ROWS
                 ):
@@ -131,6 +141,9 @@ def push_records(
             if not progress.read:
                 raise
             raise _with_count(error, producer.sent_records - sent_before, "records") from error
+        finally:
+            if traced is not None:
+                traced.end()
         unsent = producer.flush(STOP_FLUSH_S if progress.stopped else None)
         return progress.counts(producer.sent_records, unsent)
 

@@ -14,6 +14,7 @@ from core.number import parse_number
 from core.record_encoder import as_bytes, encode_plain
 from core.record_fields import check_id, parse_event_time_ms, parse_label
 from core.schema import Schema
+from core.traceparent import FIELD as TRACEPARENT
 from producer.batcher import BlockRow
 
 #: Fields a plain record may have: a server script hands at most 8,000 values to a command.
@@ -38,6 +39,7 @@ def plain_fields(
     record_id: bytes | None,
     event_time_ms: int | str | bytes | None,
     label: Value,
+    traceparent: bytes | None = None,
 ) -> list[bytes]:
     """Fields of a plain record; a value of None is left out, as is a label that is nan.
 
@@ -62,6 +64,8 @@ def plain_fields(
             fields += [b"_ts", as_digits(event_time_ms)]
         if label is not None and not is_unknown(label):
             fields += [b"_y", as_bytes(label)]
+        if traceparent is not None:
+            fields += [TRACEPARENT, traceparent]
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"a value of {sorted(values)[:5]} is neither number nor text ({error}); mend it"
@@ -75,6 +79,7 @@ def block_row(
     record_id: bytes | None,
     event_time_ms: int | str | bytes | None,
     label: Value,
+    traceparent: bytes | None = None,
 ) -> BlockRow | None:
     """The record as a row of a block, or None where the plain form must carry it to its rejection."""
     try:
@@ -84,6 +89,7 @@ def block_row(
             None if record_id is None else check_id(record_id),
             None if event_time_ms is None else parse_event_time_ms(as_digits(event_time_ms)),
             math.nan if label is None or is_unknown(label) else parse_label(as_bytes(label), schema.classes),
+            traceparent,
         )
     except (KeyError, RecordError, TypeError, ValueError, OverflowError):
         return None

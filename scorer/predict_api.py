@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from core.errors import RecordError
-from core.http import Handler, Response, error_response, json_response
+from core.http import Handler, Request, Response, error_response, json_response
 from core.number import parse_number
 from scorer.model_watcher import ProductionModel
 
@@ -40,12 +40,12 @@ def predict_handler(
     ``obstacle`` says why there is none, where there is one in production.
     """
 
-    def predict(body: bytes) -> Response:
+    def predict(request: Request) -> Response:
         production = current()
         if production is None:
             return error_response(503, obstacle() or "there is no model in production yet; run streamgauge fit")
         try:
-            document = _decode(body)
+            document = _decode(request.body)
         except RecordError as error:
             return error_response(400, error.detail)
         single = isinstance(document, dict)

@@ -63,7 +63,13 @@ class StreamScorer(Service):
         self._config = agree(self._connection, self.settings)
         consumer = consumer_name()
         worker = Worker(
-            self._connection, self._config.partitions, consumer, self.settings, self.telemetry, self.log
+            self._connection,
+            self._config.partitions,
+            consumer,
+            self.settings,
+            self.telemetry,
+            self.log,
+            tracer=self.tracer,
         )
         worker.join()
         self._worker = worker

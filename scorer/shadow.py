@@ -181,6 +181,7 @@ class ShadowScorer(Service):
             self.telemetry,
             self.log,
             shadow_group(self._run_id),
+            self.tracer,
         )
         worker.kept_ms = _kept_ms(config)
         worker.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,6 +22,10 @@ from scorer.group_recovery import recover_group
 from scorer.lane import Lane
 from scorer.model_watcher import ProductionModel
 from scorer.tally import Tally
+
+if TYPE_CHECKING:
+    from core.open_telemetry import Tracer
+    from scorer.trace import ScoreTracer
 
 
 class Worker:
@@ -40,6 +45,7 @@ class Worker:
         telemetry: Telemetry,
         log: FilteringBoundLogger,
         group: str = SCORERS,
+        tracer: Tracer | None = None,
     ) -> None:
         self._connection = connection
         self._partitions = partitions
@@ -54,6 +60,7 @@ class Worker:
             settings.max_entry_bytes,
             lambda model: self._tally.show_run(model.run_id),
             group,
+            None if tracer is None else self._score_tracer(tracer),
         )
         self._current: Callable[[], ProductionModel]
         self._lanes: list[Lane] = []
@@ -101,6 +108,12 @@ class Worker:
             if lane.channel in ready:
                 self._tried(partial(lane.turn, block_ms, wait=False), troubles)
         _raise_first(troubles)
+
+    def _score_tracer(self, tracer: Tracer) -> ScoreTracer:
+        from scorer.trace import ScoreTracer  # noqa: PLC0415  (OpenTelemetry is an extra)
+
+        partitions = {partition.records: partition for partition in self._partitions}
+        return ScoreTracer(tracer, partitions, self._group, self._consumer)
 
     def _join_group(self, partition: PartitionKeys) -> None:
         """Create the group on one partition, where it is missing."""
@@ -158,7 +171,7 @@ class Worker:
 
     def _taken_over(self, batch: GroupBatch) -> None:
         self._taking_over = True
-        self._tally.taken_over(batch)
+        self._tally.taken_over(batch, self._current().run_id)
 
     def _answers(self, batch: GroupBatch) -> list[Answer]:
         started_s = time.perf_counter()

@@ -20,6 +20,7 @@ from streamgauge.commands import (
     report,
     running,
     runs,
+    secrets,
     shadow,
     threshold,
     validation,
@@ -70,6 +71,7 @@ for command in (
     running.status,
     repair.redrive,
     repair.doctor,
+    secrets.secrets,
 ):
     app.command()(command)
 

@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from core.environment import ENVIRONMENT_PREFIX, FILE_SUFFIX
 from core.errors import UsageError
-from core.settings import ENVIRONMENT_PREFIX
 
 #: How long a service may take to say that it listens or is ready, on a slow machine.
 START_S = 60.0
@@ -69,7 +69,7 @@ class ServiceProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.log_path.parent if self._shielded else None,
-                env={**(_shielded_environment() if self._shielded else os.environ), **self._settings},
+                env=self._environment(),
             )
         threading.Thread(target=self._listen, args=(self._process, self._events), daemon=True).start()
 
@@ -130,6 +130,13 @@ class ServiceProcess:
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         words = [line.removeprefix("streamgauge: ") for line in lines if line.startswith("streamgauge: ")]
         return words[-1] if words else f"see its log {self.log_path}"
+
+    def _environment(self) -> dict[str, str]:
+        """Its settings stand for those of this environment, also where those are in files."""
+        around = _shielded_environment() if self._shielded else dict(os.environ)
+        for name in self._settings:
+            around.pop(name + FILE_SUFFIX, None)
+        return {**around, **self._settings}
 
     @staticmethod
     def _listen(process: subprocess.Popen[bytes], events: queue.Queue[dict[str, str]]) -> None:

@@ -22,7 +22,7 @@ from trainer.candidacy import record
 from trainer.dataset import Dataset, LabelledRows
 from trainer.decision import choices_of
 from trainer.imported.judged_rows import run_may_have_seen
-from trainer.open_request import DRIFTS, RetrainRequest
+from trainer.open_request import ABOUT_A_MODEL, DRIFTS, RetrainRequest
 from trainer.promotion.coverage import LabelCoverage, label_coverage
 from trainer.promotion.decision import PromotionDecision
 from trainer.promotion.rule import decide_without_candidate
@@ -122,7 +122,7 @@ class Answering:
         event = request.event
         since = request.since or own_since(self._miniflow, production.run_id)
         rows = dataset.labelled(since)
-        if event.reason in DRIFTS and event.model not in {None, production.run_id}:
+        if event.reason in ABOUT_A_MODEL and event.model not in {None, production.run_id}:
             sentence = (
                 f"The event is about run {event.model}, and run {production.run_id} is in production by now."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -12,7 +13,9 @@ from core.errors import GroupMissing, RecordError
 from core.group_reader import GroupReader
 from core.keys import MONITORS, REQUIRED_GROUPS, TRAINERS, PipelineKeys
 from core.label_entry import block_fields, decode_label_entry, set_aside, unmatched_fields
+from core.log import shown_id
 from core.number import shown
+from core.rejection import Rejection
 from core.required_groups import required_groups
 from core.retention import LABELS, UNMATCHED
 from core.sample_block import is_sampled
@@ -106,9 +109,13 @@ class LabelIntake:
         while taken < TAKE_ENTRIES and (batches := self._reader.read(0)):
             for batch in batches:
                 taken += len(batch.entries)
-                results = [self._result(entry, batch, classes) for entry in batch.entries]
+                faults = [self._fault(entry, batch, classes) for entry in batch.entries]
+                results = [
+                    _result(entry, batch, fault) for entry, fault in zip(batch.entries, faults, strict=True)
+                ]
                 outputs = (self._keys.unmatched,)
                 commit(self._connection, batch.stream, TRAINERS, self._reader.consumer, outputs, results)
+                self._say(batch, [fault for fault in faults if fault is not None])
         return taken
 
     def retire(self, dataset: Dataset) -> int:
@@ -141,14 +148,35 @@ class LabelIntake:
         trim(self._connection, self._keys.unmatched, *UNMATCHED)
         return retired
 
-    def _result(self, entry: Entry, batch: GroupBatch, classes: tuple[str, str]) -> EntryResult:
+    def _fault(self, entry: Entry, batch: GroupBatch, classes: tuple[str, str]) -> Rejection | None:
+        """Why an entry cannot be used, if that was not told before."""
         fault = set_aside(entry, _POISON) if batch.poison else decode_label_entry(entry, classes).fault
-        if entry.id in self._told:
-            fault = None
-        outputs = [] if fault is None else [(1, unmatched_fields(fault, SOURCE))]
-        if fault is not None:
-            self._log.info("label unusable", entry=entry.id.decode(), reason=fault.reason, detail=fault.detail)
-        return EntryResult(entry.id, batch.deliveries.get(entry.id, 1), outputs)
+        return None if entry.id in self._told else fault
+
+    def _say(self, batch: GroupBatch, faults: list[Rejection]) -> None:
+        """One line for a takeover, and one for each reason in a batch: a flood of garbage is no flood of lines."""
+        if batch.deliveries:
+            first = batch.entries[0]
+            self._log.info(
+                "taken over",
+                stream=batch.stream,
+                entries=len(batch.entries),
+                record=first.id.decode(),
+                id=shown_id(set_aside(first, _POISON).id),
+                deliveries=batch.deliveries.get(first.id),
+                model=None,
+            )
+        for reason, alike in groupby(sorted(faults, key=lambda fault: fault.reason), lambda fault: fault.reason):
+            entries = list(alike)
+            self._log.info(
+                "label unusable",
+                reason=reason,
+                stream=batch.stream,
+                entries=len(entries),
+                record=entries[0].record.decode(),
+                id=shown_id(entries[0].id),
+                detail=entries[0].detail,
+            )
 
     def _floor(self) -> EntryId:
         """The first entry that the trainers or the monitor still need."""
@@ -210,3 +238,8 @@ class LabelIntake:
     def _left_out(self, entry: Entry, dataset: Dataset) -> int:
         labels = decode_label_entry(entry, dataset.schema.classes).labels
         return sum(not is_sampled(record_id, self._share) for record_id, _ in labels)
+
+
+def _result(entry: Entry, batch: GroupBatch, fault: Rejection | None) -> EntryResult:
+    outputs = [] if fault is None else [(1, unmatched_fields(fault, SOURCE))]
+    return EntryResult(entry.id, batch.deliveries.get(entry.id, 1), outputs)

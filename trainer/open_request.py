@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.connection import Connection, ServerError
-from core.drift_window import DriftWindow, RetrainEvent
+from core.drift_window import RetrainEvent
 from core.entry import Entry, entries_of, field_map, parse_entry_id
 from core.errors import GroupMissing, RecordError
 from core.fields import decode_fields
 from core.keys import TRAINERS, PipelineKeys
 from core.number import shown
 from core.record_place import RecordPlace, place_of
+from trainer.alert_event import as_of_drift, open_episode
 
 #: Why the monitor asks: the records drift, or the labels say that the model's probabilities hold no more.
 DRIFTS = frozenset({"drift", "label_drift"})
+#: Why somebody asks about one model: of another that is in production by then nothing was said.
+ABOUT_A_MODEL = DRIFTS | {"alert"}
 #: How far back the newest drift event is looked for, behind scheduled and manual ones.
 LOOK_BACK_EVENTS = 50
 #: A refused candidate is tried again when there are more labelled rows by this factor.
@@ -76,29 +79,19 @@ def find_open_request(connection: Connection, keys: PipelineKeys, production: st
     """The newest event of a drift, where it was answered without a promotion and its episode is still open.
 
     It is derived from the streams alone, so it survives a restart and passes to another trainer: the event's model
-    is still production, the group has acknowledged it, and the newest window belongs to the same episode.
+    is still production, the group has acknowledged it, and the newest window belongs to the same episode. An
+    alert's event that stands for an episode is one of a drift, too (see trainer.alert_event).
 
     Raises
     ------
     GroupMissing
         The retrain stream or its group is gone.
     """
-    found = _newest_drift_event(connection, keys)
-    if found is None:
+    episode = open_episode(connection, keys)
+    found = None if episode is None else _newest_drift_event(connection, keys)
+    if found is None or found.event.model != production or found.event.episode != episode:
         return None
-    event = found.event
-    if event.model != production or event.episode is None or not _acknowledged(connection, keys, found.entry.id):
-        return None
-    newest = entries_of(connection.call("XREVRANGE", keys.drift, "+", "-", "COUNT", 1))
-    if not newest:
-        return None
-    try:
-        window = decode_fields(newest[0], DriftWindow)
-    except RecordError:
-        return None
-    if window.episode != event.episode:
-        return None
-    return found
+    return found if _acknowledged(connection, keys, found.entry.id) else None
 
 
 def due_again(labelled_rows: int, attempted_rows: int, min_labelled_rows: int) -> bool:
@@ -118,6 +111,7 @@ def _newest_drift_event(connection: Connection, keys: PipelineKeys) -> OpenReque
             event = read_event(entry)
         except RecordError:
             continue
+        event = as_of_drift(connection, keys, entry.id, event)
         if event.reason in DRIFTS:
             return OpenRequest(entry, event)
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import get_args
 
 from core.connection import Connection
 from core.entry import Entry
@@ -24,11 +25,15 @@ from core.registry import Production
 from core.scripts.commit import EntryResult, commit
 from core.service import Service
 from core.settings import Settings
+from core.traceparent import traceparent_of
+from core.tracing import span_around
+from trainer.alert_event import as_of_drift
 from trainer.answer import Answer, Answering, answered_events
 from trainer.attempt import claim_request, last_attempt
 from trainer.dataset import Dataset
 from trainer.label_intake import LabelIntake
 from trainer.open_request import OpenRequest, RetrainRequest, due_again, find_open_request, holder, read_event
+from trainer.retraining import Outcome
 from trainer.schedule import schedule_retrain
 from trainer.seeding import mirror, production_model, record_promotion, seed_production
 
@@ -57,6 +62,10 @@ class Trainer(Service):
         self._files = FileRegistry(settings.miniflow_path, settings.pipeline)
         self._miniflow = MiniFlow(settings.miniflow_path, settings.pipeline)
         super().__init__(settings, DEFAULT_HTTP_PORT)
+        for outcome in get_args(Outcome):  # from 0 on, so that an increase shows
+            self.telemetry.training_runs.labels(settings.pipeline, outcome)
+        self.telemetry.retrain_events.labels(settings.pipeline, "scheduled")
+        self.telemetry.entries_claimed.labels(settings.pipeline)
         consumer = consumer_name()
         self._events = GroupReader(
             self._connection,
@@ -213,7 +222,15 @@ class Trainer(Service):
             taken_over = self._events.taken_over_entries - before
             if taken_over:
                 self.telemetry.entries_claimed.labels(self.settings.pipeline).inc(taken_over)
-                self.log.info("taken over", events=[held.entry.id.decode() for held in self._held])
+                self.log.info(
+                    "taken over",
+                    stream=self._keys.retrain,
+                    entries=taken_over,
+                    record=self._held[0].entry.id.decode(),
+                    id=None,
+                    deliveries=self._held[0].deliveries,
+                    model=None if self._production is None else self._production.run_id,
+                )
         if self._held:
             held = self._held[0]
             if self._still_ours(held.entry.id):
@@ -239,11 +256,26 @@ class Trainer(Service):
         try:
             if held.poison:
                 raise _POISON
-            event = read_event(held.entry)
+            event = as_of_drift(self._connection, self._keys, held.entry.id, read_event(held.entry))
         except RecordError as error:
             self._set_aside(held, error)
             return
-        self._answer(RetrainRequest(held.entry.id, event, held.deliveries))
+        attributes = {
+            "messaging.operation.name": "answer",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": self._keys.retrain,
+            "messaging.consumer.group.name": TRAINERS,
+            "messaging.client.id": self._events.consumer,
+            "messaging.message.id": held.entry.id.decode(),
+            "streamgauge.reason": event.reason,
+        }
+        name, parent = f"answer {self._keys.retrain}", traceparent_of(held.entry)
+        with span_around(self.tracer, name, attributes, parent) as span:
+            answer = self._answer(RetrainRequest(held.entry.id, event, held.deliveries))
+            if span is not None:
+                span.set_attribute("streamgauge.outcome", answer.outcome)
+                span.set_attribute("streamgauge.run", answer.run_id or "")
+                span.set_attribute("streamgauge.labelled_rows", answer.labelled_rows)
 
     def _set_aside(self, held: _Held, error: RecordError) -> None:
         """A damaged event goes to unmatched and is acknowledged, in one step."""
@@ -257,10 +289,16 @@ class Trainer(Service):
             [EntryResult(held.entry.id, held.deliveries, [(1, fields)])],
         )
         self.log.warning(
-            "event unusable", request=held.entry.id.decode(), reason=error.reason, detail=error.detail
+            "event unusable",
+            reason=error.reason,
+            stream=self._keys.retrain,
+            record=held.entry.id.decode(),
+            id=None,
+            model=None if self._production is None else self._production.run_id,
+            detail=error.detail,
         )
 
-    def _answer(self, request: RetrainRequest) -> None:
+    def _answer(self, request: RetrainRequest) -> Answer:
         self._see_production()
         if self._production is None or self._model is None or self._dataset is None:
             raise StreamError("there is no production model to retrain; run streamgauge fit")
@@ -269,6 +307,7 @@ class Trainer(Service):
         self._tell(request, answer)
         if answer.production is not None:
             self._see_production()
+        return answer
 
     def _tell(self, request: RetrainRequest, answer: Answer) -> None:
         self.telemetry.training_runs.labels(self.settings.pipeline, answer.outcome).inc()

@@ -13,10 +13,16 @@ from core.connection import Connection
 
 
 class Script:
-    """One ``.lua`` file of this folder, or of the folder of a service's module that calls it."""
+    """One ``.lua`` file of this folder, or of the folder of a service's module that calls it.
 
-    def __init__(self, name: str, folder: Path = Path(__file__).parent) -> None:
-        self.text = (folder / f"{name}.lua").read_bytes()
+    ``shared`` names files of this folder whose functions it uses; their text goes between its first line, where
+    the server looks for flags, and the rest.
+    """
+
+    def __init__(self, name: str, folder: Path = Path(__file__).parent, shared: Sequence[str] = ()) -> None:
+        flags, rest = (folder / f"{name}.lua").read_bytes().split(b"\n", 1)
+        texts = [(Path(__file__).parent / f"{each}.lua").read_bytes() for each in shared]
+        self.text = b"".join([flags, b"\n", *texts, rest])
         self.digest = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
     def run(

@@ -10,8 +10,9 @@ import msgspec
 import typer
 from rich.console import Console
 
+from core.environment import ENVIRONMENT_PREFIX
 from core.errors import SettingsError
-from core.settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from core.settings import Settings, load_settings
 from streamgauge.drift.expectation import expect
 from streamgauge.drift.expectation_table import show_expectation
 from streamgauge.drift.json_writer import JsonWriter

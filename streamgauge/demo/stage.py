@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +12,9 @@ from core.model import Floats
 from streamgauge.demo import raisin_like
 from streamgauge.demo.camera import magnify
 from streamgauge.demo.collector import Collector
+from streamgauge.demo.row_file import LABEL, POSITIVE, write_rows
 from trainer.split import stratified_split
 from trainer.table import Table, read_table
-
-#: Label column and positive class of Raisin.
-LABEL, POSITIVE = "Class", "Besni"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +75,9 @@ def set_stage(data: Path | None, seed: int, directory: Path) -> Stage:
     path = data
     if path is None:
         path = directory / "raisin-like.csv"
-        _write_drawn(path, seed)
+        write_rows(path, [raisin_like.draw_rows(seed)])
     table = read_table(path, LABEL, POSITIVE)
     magnify(table.x[:1], table.features, 1.0)  # refuses other columns before anything starts
     held_out = np.zeros(len(table.y), dtype=bool)
     held_out[stratified_split(table.y, seed).holdout] = True
     return Stage(table, path, seed, held_out)
-
-
-def _write_drawn(path: Path, seed: int) -> None:
-    x, y = raisin_like.draw_rows(seed)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*raisin_like.FEATURES, LABEL])
-        writer.writerows(
-            [*map(repr, row), raisin_like.CLASSES[label]]
-            for row, label in zip(x.tolist(), y.tolist(), strict=True)
-        )

@@ -17,7 +17,8 @@ from core.settings import load_settings
 from streamgauge.demo import pictures
 from streamgauge.demo.collector import Collector
 from streamgauge.demo.pusher import GARBAGE, Pusher
-from streamgauge.demo.stage import LABEL, POSITIVE, Pass, Stage, set_stage
+from streamgauge.demo.row_file import LABEL, POSITIVE
+from streamgauge.demo.stage import Pass, Stage, set_stage
 from streamgauge.demo.witness import Witness
 from streamgauge.embedded_server import EmbeddedServer
 from streamgauge.local_pipeline import LocalPipeline

@@ -8,13 +8,13 @@ from redis.exceptions import ResponseError
 from core.connection import Connection
 from core.entry import entries_of
 from core.keys import PipelineKeys
-from core.scripts.close_window import close_window
+from core.scripts.close_window import Closed, close_window
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 EVERY_BYTE = bytes(range(256))
 
 
-def close(server: Connection, keys: PipelineKeys, expected: int, who: bytes = b"w") -> bool:
+def close(server: Connection, keys: PipelineKeys, expected: int, who: bytes = b"w") -> Closed:
     return close_window(
         server,
         keys,
@@ -63,7 +63,7 @@ def test_a_writer_whose_state_is_gone_writes_nothing(
 def test_a_state_that_was_begun_anew_is_another_one_even_at_the_same_window(
     server: Connection, keys: PipelineKeys
 ) -> None:
-    def close_next(expected: int, incarnation: bytes) -> bool:
+    def close_next(expected: int, incarnation: bytes) -> Closed:
         return close_window(server, keys, expected, b"s", [b"window", b"w"], [], [], incarnation)
 
     assert close_next(0, b"")  # as it was stored before there were incarnations
@@ -134,6 +134,24 @@ def test_a_command_that_is_forbidden_leaves_everything_unchanged(
         assert snapshot(server, keys) == ([None, None], [[], [], []])
         server.call("ACL", "SETUSER", pipeline, "+@all")
         assert close(limited, keys, 0)
+    server.call("ACL", "DELUSER", pipeline)
+
+
+@pytest.mark.parametrize("command", ["xinfo", "xpending", "time"])
+def test_a_command_that_looks_for_an_alerts_event_is_forbidden_before_anything_is_written(
+    server: Connection, any_server_url: str, keys: PipelineKeys, pipeline: str, command: str
+) -> None:
+    event = server.call("XADD", keys.retrain, "*", "reason", "alert").decode()
+    server.call("XGROUP", "CREATE", keys.retrain, "trainers", "$")
+    server.call("HSET", keys.monitor, "asked", f"{event} - ")  # of the model without a name, answered
+    server.call("ACL", "SETUSER", pipeline, "on", ">secret", "allkeys", "+@all", f"-{command}")
+    before = snapshot(server, keys)
+    with Connection(any_server_url.replace("redis://", f"redis://{pipeline}:secret@")) as limited:
+        with pytest.raises(ResponseError):
+            close(limited, keys, 0)
+        assert snapshot(server, keys) == before
+        server.call("ACL", "SETUSER", pipeline, "+@all")
+        assert close(limited, keys, 0) is Closed.WRITTEN
     server.call("ACL", "DELUSER", pipeline)
 
 

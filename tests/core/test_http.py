@@ -14,20 +14,29 @@ from urllib.parse import urlsplit
 import pytest
 
 from core.errors import UsageError
-from core.http import MAX_BODY_BYTES, MAX_HEADER_BYTES, HttpServer, Response, json_response
+from core.http import MAX_BODY_BYTES, MAX_HEADER_BYTES, HttpServer, Request, Response, json_response
 
 TIMEOUT_S = 20.0
 
 
-def _echo(body: bytes) -> Response:
-    return json_response(200, {"bytes": len(body)})
+def _echo(request: Request) -> Response:
+    return json_response(200, {"bytes": len(request.body)})
 
 
-def _broken(_: bytes) -> Response:
+def _broken(_: Request) -> Response:
     raise RuntimeError("a fault")
 
 
-ROUTES = {("GET", "/state"): _echo, ("POST", "/echo"): _echo, ("GET", "/broken"): _broken}
+def _read_headers(request: Request) -> Response:
+    return json_response(200, [request.header(name) for name in ("Authorization", "content-type", "X-Not-Sent")])
+
+
+ROUTES = {
+    ("POST", "/headers"): _read_headers,
+    ("GET", "/state"): _echo,
+    ("POST", "/echo"): _echo,
+    ("GET", "/broken"): _broken,
+}
 
 
 @pytest.fixture
@@ -51,6 +60,17 @@ def _ask(
     client.request(method, path, body)
     response = client.getresponse()
     return response.status, response.read()
+
+
+def test_a_handler_reads_a_header_by_its_name_and_none_is_empty(client: http.client.HTTPConnection) -> None:
+    for name in ("authorization", "AUTHORIZATION"):
+        client.request("POST", "/headers", b"", {name: "Bearer of news", "Content-Type": "a/b"})
+        assert json.loads(client.getresponse().read()) == ["Bearer of news", "a/b", ""]
+    client.putrequest("POST", "/headers")
+    for value in ("one", "two"):
+        client.putheader("Authorization", value)
+    client.endheaders(b"")
+    assert json.loads(client.getresponse().read())[0] == "one, two"
 
 
 def test_routes_answer_and_a_connection_serves_many_requests(client: http.client.HTTPConnection) -> None:

@@ -92,6 +92,20 @@ def test_a_lost_server_and_a_stream_error_are_waited_out_and_a_reconnection_is_c
     )
 
 
+def test_waiting_is_shown_until_the_service_has_worked_for_a_while(
+    run: Callable[[Scripted], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float | None] = []
+
+    def look() -> None:
+        seen.append(service.telemetry.registry.get_sample_value("streamgauge_waiting", {"pipeline": "default"}))
+
+    service = Scripted(look, _raise(RegistryError("damaged")), look, look, look)
+    monkeypatch.setattr("core.service.RECOVERED_AFTER_S", -1.0)
+    run(service)
+    assert seen[:3] == [0, 1, 0]
+
+
 def test_a_start_that_failed_is_tried_again(run: Callable[[Scripted], None]) -> None:
     errors = [redis.exceptions.BusyLoadingError("loading"), redis.exceptions.ConnectionError("away")]
     service = Scripted(start=lambda: _raise(errors.pop())() if errors else None)
@@ -156,9 +170,11 @@ def test_a_bug_a_library_and_a_warning_are_json_lines_too(tmp_path: Path) -> Non
         _, errors = process.communicate(timeout=20)
     lines = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 1
-    assert {"queue 1", "crashed", "stopped"} <= {line["event"] for line in lines}
+    assert {"library", "crashed", "stopped"} <= {line["event"] for line in lines}
+    assert "queue 1" in {line["detail"] for line in lines if line.get("library") == "lib"}
     assert {line["error"] for line in lines if line["event"] == "crashed"} == {
         "ZeroDivisionError: division by zero",
         "KeyError: 'bug'",
     }
-    assert any("old" in line["event"] for line in lines if line.get("library") == "py.warnings")
+    assert any("old" in line["detail"] for line in lines if line.get("library") == "py.warnings")
+    assert {(line["service"], line["pipeline"]) for line in lines} == {("ours", "default")}

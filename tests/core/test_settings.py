@@ -224,3 +224,91 @@ def test_tags_are_split_at_commas_and_fit_the_partitions(tmp_path: Path) -> None
         Settings(partitions=3, partition_tags="default:a,default:b")
     with pytest.raises(SettingsError, match=r"must begin with 'other:'.*\(partition_tags is set as an option\)"):
         load_settings({"pipeline": "other", "partition_tags": "default:a"}, {}, tmp_path)
+
+
+def _file(tmp_path: Path, content: str | bytes) -> str:
+    path = tmp_path / "value"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [("redis://h", "redis://h"), ("redis://h\n", "redis://h"), ("redis://h\r\n", "redis://h"), ("a\n\n", "a\n")],
+)
+def test_a_setting_may_come_from_a_file_without_its_last_newline(tmp_path: Path, content: str, value: str) -> None:
+    environment = {"STREAMGAUGE_REDIS_URL_FILE": _file(tmp_path, content)}
+    assert load_settings({}, environment, tmp_path).redis_url == value
+
+
+def test_a_setting_of_a_file_has_its_type_and_its_place_in_the_order(tmp_path: Path) -> None:
+    write(tmp_path, "seed = 4")
+    environment = {"STREAMGAUGE_SEED_FILE": _file(tmp_path, "3\n")}
+    assert load_settings({}, environment, tmp_path).seed == 3
+    assert load_settings({"seed": 2}, environment, tmp_path).seed == 2
+
+
+def test_an_operating_point_of_a_file_is_one_choice_too(tmp_path: Path) -> None:
+    write(tmp_path, "cost_fn = 1.0\ncost_fp = 2.0")
+    settings = load_settings({}, {"STREAMGAUGE_THRESHOLD_FILE": _file(tmp_path, "0.25")}, tmp_path)
+    assert (settings.threshold, settings.cost_fn) == (0.25, None)
+
+
+def test_a_setting_given_both_ways_is_refused(tmp_path: Path) -> None:
+    environment = {"STREAMGAUGE_SEED_FILE": _file(tmp_path, "3"), "STREAMGAUGE_SEED": "3"}
+    with pytest.raises(SettingsError, match=r"^STREAMGAUGE_SEED and STREAMGAUGE_SEED_FILE are both set"):
+        load_settings({}, environment, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty; write"),
+        (b"\n", "is empty; write"),
+        (b"\xff\xfe", "cannot be read: it is not UTF-8"),
+        (b"1" * (64 * 1024 + 1), "is over 65536 bytes"),
+    ],
+)
+def test_a_settings_file_without_a_value_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"^STREAMGAUGE_SEED_FILE names '.*value', which {said}"):
+        load_settings({}, {"STREAMGAUGE_SEED_FILE": _file(tmp_path, content)}, tmp_path)
+
+
+@pytest.mark.parametrize("path", ["", "no/such", "/dev", "a\0b"])
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match=r"^STREAMGAUGE_SEED_FILE names .*, which cannot be read: "):
+        load_settings({}, {"STREAMGAUGE_SEED_FILE": path}, tmp_path)
+
+
+def test_a_value_of_a_file_that_does_not_fit_names_the_variable(tmp_path: Path) -> None:
+    environment = {"STREAMGAUGE_SEED_FILE": _file(tmp_path, "many\n")}
+    with pytest.raises(SettingsError, match="'seed' in the file that STREAMGAUGE_SEED_FILE names is 'many'"):
+        load_settings({}, environment, tmp_path)
+    environment = {"STREAMGAUGE_SEED_FILE": _file(tmp_path, "-1")}
+    with pytest.raises(SettingsError, match="seed is set in the file that STREAMGAUGE_SEED_FILE names"):
+        load_settings({}, environment, tmp_path)
+
+
+def test_a_file_for_no_setting_is_an_unknown_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="unknown setting 'sed_file' in the environment"):
+        load_settings({}, {"STREAMGAUGE_SED_FILE": _file(tmp_path, "1")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "fifteen-letters", "sixteen letters!", "sixteen-letters\n", "sechzehn-zeichen\u00e4"]
+)
+def test_an_alerts_token_that_a_header_would_not_carry_or_a_guess_would_find_is_refused(
+    tmp_path: Path, token: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"^alerts_token is not 16 or more printable") as caught:
+        load_settings({"alerts_token": token}, {}, tmp_path)
+    assert not token or token not in str(caught.value)
+    assert load_settings({"alerts_token": 16 * "!"}, {}, tmp_path).alerts_token == 16 * "!"
+
+
+@pytest.mark.parametrize("name", ["alerts_token", "redis_url"])
+def test_a_secret_of_the_wrong_kind_is_not_shown(tmp_path: Path, name: str) -> None:
+    write(tmp_path, f"{name} = [12345678901234567]")
+    with pytest.raises(SettingsError, match=f"'{name}' in streamgauge.toml does not fit: Expected") as caught:
+        load_settings({}, {}, tmp_path)
+    assert "1234" not in str(caught.value)

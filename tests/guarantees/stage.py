@@ -127,6 +127,19 @@ class Stage:
         self.rows.clear()
         self.events.clear()
 
+    def move(self, server: TroubledServer, folder: Path) -> None:
+        """Go on with a restored server and folder; what it does not have was never pushed."""
+        self.connection.close()
+        self.server, self._url, self._folder = server, server.url, folder
+        self.connection = Connection(server.url)
+        self.streams = Streams(self.connection, self.keys)
+        self.services.clear()
+        self._miniflow = MiniFlow(folder / "miniflow", self.keys.pipeline)
+        kept = {entry.id for entry in self.streams.entries(self.streams.partition.records)}
+        self.rows = {entry_id: rows for entry_id, rows in self.rows.items() if entry_id in kept}
+        events = {entry.id for entry in self.streams.entries(self.keys.retrain)}
+        self.events = [event for event in self.events if event in events]
+
     def answer(self) -> None:
         """Wait until everything that was pushed is answered by scorer and trainer."""
         self.streams.await_results(set(self.rows))

@@ -153,6 +153,7 @@ def test_the_metrics_are_those_of_the_design_and_begin_at_zero(
     assert scored["streamgauge_production_updated_timestamp_seconds"] > 1.6e9
     assert scored["streamgauge_score_batch_seconds_count"] >= 1
     assert scored["streamgauge_end_to_end_seconds_count"] >= 1
+    assert scored["streamgauge_prediction_probability_count"] == 10
     names = {name.partition(":")[0] for name in scored}
     assert not any("lag" in name or "pending" in name for name in names)  # the monitor's
 
@@ -177,6 +178,8 @@ def test_what_another_worker_answered_is_counted_by_neither_twice(
     worker.leave()  # the commit may be under way until then
     labels = {"pipeline": pipeline, "model": FIRST_RUN}
     assert telemetry.registry.get_sample_value("streamgauge_records_scored_total", labels) == 5
+    name = "streamgauge_prediction_probability_count"
+    assert telemetry.registry.get_sample_value(name, {"pipeline": pipeline}) == 5
     assert [fields.fields[fields.fields.index(b"record") + 1] for fields in streams.entries(outputs[0])] == [
         first,
         second,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.calibration import Calibration
-from core.http import Response
+from core.http import Request, Response
 from core.model import sigmoid
 from core.model_file import ModelFile
 from scorer.model_watcher import ProductionModel
@@ -32,7 +32,7 @@ def _decoded(response: Response) -> tuple[int, Any]:
 @pytest.fixture
 def predict(model_file: ModelFile) -> Predict:
     handler = predict_handler(lambda: ProductionModel(FIRST_RUN, 1, 0, model_file))
-    return lambda body: _decoded(handler(body.encode() if isinstance(body, str) else body))
+    return lambda body: _decoded(handler(Request(body=body.encode() if isinstance(body, str) else body)))
 
 
 def _with_area(literal: str) -> str:
@@ -55,7 +55,7 @@ def test_a_calibrated_model_says_both_probabilities_and_keeps_its_threshold(mode
     calibration = Calibration("platt", np.array([0.5, 0.1]))
     model = replace(model_file.model, calibration=calibration, threshold=1.0)
     handler = predict_handler(lambda: ProductionModel(FIRST_RUN, 1, 0, replace(model_file, model=model)))
-    status, answer = _decoded(handler(GOOD.encode()))
+    status, answer = _decoded(handler(Request(body=GOOD.encode())))
     assert status == 200
     assert list(answer) == ["pred", "p_class1", "p_raw", "logit", "bias", "feature_contrib_logit", "model"]
     logit = np.array([answer["logit"]])
@@ -138,6 +138,6 @@ def test_a_bad_body_is_400_and_the_error_says_what_to_send(predict: Predict, bod
 
 
 def test_without_a_model_the_answer_is_503() -> None:
-    status, answer = _decoded(predict_handler(lambda: None)(GOOD.encode()))
+    status, answer = _decoded(predict_handler(lambda: None)(Request(body=GOOD.encode())))
     assert status == 503
     assert "streamgauge fit" in answer["error"]

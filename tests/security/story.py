@@ -24,6 +24,7 @@ from producer.client import Producer
 from streamgauge.app import app
 from streamgauge.predictions import Predictions
 from streamgauge.service_process import ServiceProcess
+from tests.monitor.alerting import TOKEN, an_alert, notification, post_alerts
 from tests.scorer.scorer_process import get
 from tests.security.acl_users import ADMIN
 from tests.security.command_record import CommandRecord
@@ -34,6 +35,7 @@ PIPELINE, PASSWORD = "wine", "correct-horse"
 PATIENCE_MS = 40_000
 SETTINGS = {
     "pipeline": PIPELINE,
+    "alerts_token": TOKEN,
     "window_records": 100,
     "window_min_records": 50,
     "retrain_cooldown_s": 0,
@@ -167,6 +169,8 @@ def play(story: Story) -> None:
             lose_group(story, producer)
             lose_stream(story, producer)
         operate(story)
+        alert(monitor.http)
+        look_from_outside(story)
         for service in services:
             service.terminate()
         assert [service.wait() for service in services] == [0] * len(services), story.logs()
@@ -324,6 +328,25 @@ def operate(story: Story) -> None:
     for arguments in (("status",), ("groups",), ("partitions",), ("redrive", "--list"), ("doctor",)):
         done = story.command("viewer", *arguments)
         assert done.exit_code == (1 if arguments == ("doctor",) else 0), done.output
+
+
+def alert(monitor_url: str) -> None:
+    """An alert asks to retrain, and says so again."""
+    body = notification([an_alert("a1", started_s=time.time() + 1)])
+    for outcomes in ({"written", "coalesced"}, {"duplicate"}):
+        status, answer = post_alerts(monitor_url, body, TOKEN)
+        assert status == 200, answer
+        assert set(answer["alerts"]) <= outcomes
+
+
+def look_from_outside(story: Story) -> None:
+    """What KEDA's scaler asks for (a ping first, then figures), and a health check."""
+    records = story.partition.records
+    asked = (("PING",), ("INFO",), ("XINFO", "GROUPS", records), ("XLEN", records), ("XPENDING", records, SCORERS))
+    for user, commands in (("keda", asked), ("healthcheck", asked[:1])):
+        with story.record.short_lived(user), Connection(story.url(user)) as connection:
+            for command in commands:
+                assert connection.call(*command)
 
 
 def group_names(connection: Connection, stream: str) -> set[bytes]:

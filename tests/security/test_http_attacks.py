@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from core.http import SHOWN_CHARACTERS, HttpServer, Response, json_response
+from core.http import SHOWN_CHARACTERS, HttpServer, Request, Response, json_response
 from core.model_file import ModelFile
 from scorer.model_watcher import ProductionModel
 from scorer.predict_api import MAX_RECORDS, predict_handler
@@ -19,8 +19,8 @@ from tests.security.story import until
 TIMEOUT_S = 20.0
 
 
-def _echo(body: bytes) -> Response:
-    return json_response(200, {"bytes": len(body)})
+def _echo(request: Request) -> Response:
+    return json_response(200, {"bytes": len(request.body)})
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_even_if_it_sips(sips: boo
     ],
 )  # fmt: skip  (one line a case)
 def test_hostile_json_is_a_short_400(model_file: ModelFile, body: bytes, said: str) -> None:
-    answer = predict_handler(lambda: ProductionModel("0123456789ab", 1, 1, model_file))(body)
+    answer = predict_handler(lambda: ProductionModel("0123456789ab", 1, 1, model_file))(Request(body=body))
     assert answer.status == 400
     assert said in json.loads(answer.body)["error"]
     assert len(answer.body) < 300
@@ -173,8 +173,8 @@ def test_hostile_json_is_a_short_400(model_file: ModelFile, body: bytes, said: s
 def test_more_records_than_memory_is_meant_for_are_a_413(model_file: ModelFile) -> None:
     predict = predict_handler(lambda: ProductionModel("0123456789ab", 1, 1, model_file))
     record = b'{"a":1,"b":2}'
-    assert predict(b"[" + b",".join([record] * MAX_RECORDS) + b"]").status == 200
-    answer = predict(b"[" + b",".join([record] * (MAX_RECORDS + 1)) + b"]")
+    assert predict(Request(body=b"[" + b",".join([record] * MAX_RECORDS) + b"]")).status == 200
+    answer = predict(Request(body=b"[" + b",".join([record] * (MAX_RECORDS + 1)) + b"]"))
     assert (answer.status, json.loads(answer.body)["error"]) == (
         413,
         f"{MAX_RECORDS + 1} records are too many; send at most {MAX_RECORDS} at once",

@@ -49,9 +49,13 @@ def test_a_policy_that_does_nothing_yet_is_warned_of(server: Connection) -> None
     server.call("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
     scorer = Scorer("--redis-url", server.url, "--pipeline", PIPELINE)
     scorer.wait_for("listening")
-    said = scorer.logged(
-        "the server has maxmemory-policy volatile-ttl and would lose streams once maxmemory is set; set "
-        "maxmemory-policy noeviction (CONFIG SET, and in its configuration file)"
+    said = scorer.logged("library")
+    assert (said["library"], said["detail"]) == (
+        "core.server_check",
+        (
+            "the server has maxmemory-policy volatile-ttl and would lose streams once maxmemory is set; set "
+            "maxmemory-policy noeviction (CONFIG SET, and in its configuration file)"
+        ),
     )
     assert said["level"] == "warning"
     scorer.logged("started")
