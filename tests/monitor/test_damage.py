@@ -122,6 +122,7 @@ def test_an_entry_that_kills_every_process_is_skipped_counted_and_said(
         b"window",
         b"state",
         b"incarnation",
+        b"episode",
     }
     assert level(feed)
 
