@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from core.number import shown
+
 #: Version of the wire format; absent means 1.
 WIRE_VERSION = b"1"
 
@@ -82,8 +84,7 @@ def known_fields(entry: Entry) -> dict[bytes, bytes]:
     fields = field_map(entry.fields)
     version = fields.get(b"_v", WIRE_VERSION)
     if version != WIRE_VERSION:
-        shown = version.decode(errors="backslashreplace")
-        raise ValueError(f"_v is {shown!r}; this program knows version 1, upgrade streamgauge")
+        raise ValueError(f"_v is {shown(version)}; this program knows version 1, upgrade streamgauge")
     return fields
 
 

@@ -12,6 +12,9 @@ from core.entry import WIRE_VERSION, Entry, known_fields
 from core.errors import RecordError
 from core.number import shortest
 
+#: Characters that are shown of what msgspec says of a field, which may repeat its whole value.
+_SHOWN_CHARACTERS = 200
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -45,7 +48,8 @@ def decode_fields(entry: Entry, kind: type[T]) -> T:
                 values[name] = _value(given[name.encode()].decode(), field.type)
         return msgspec.convert(values, kind, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RecordError("bad_field", f"entry {entry.id.decode()} cannot be read: {error}") from error
+        said = str(error)[:_SHOWN_CHARACTERS]
+        raise RecordError("bad_field", f"entry {entry.id.decode()} cannot be read: {said}") from error
 
 
 @cache

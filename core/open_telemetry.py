@@ -136,10 +136,10 @@ class Tracer:
         """A span is the current one, and goes on afterwards."""
         return use_span(span, record_exception=False, set_status_on_exception=False)
 
-    def record(self, name: str, attributes: Mapping[str, Attribute], started_ms: int) -> None:
-        """A span of something that began at ``started_ms`` (since 1970) and ends now; it begins a trace."""
+    def record(self, name: str, attributes: Mapping[str, Attribute], started_ms: int | None) -> None:
+        """A span that began at ``started_ms`` (since 1970; None: now) and ends now; it begins a trace."""
         now_ns = self.now_ns()  # the beginning is by another clock, which may be ahead
-        started_ns = min(started_ms * 1_000_000, now_ns)
+        started_ns = now_ns if started_ms is None else min(started_ms * 1_000_000, now_ns)
         self.start(name, SpanKind.INTERNAL, attributes, started_ns=started_ns).end(now_ns)
 
     def close(self) -> None:

@@ -19,6 +19,9 @@ from core.traceparent import FIELD as TRACEPARENT
 #: Results of a block up to this size go to the script as one string for all; larger ones one by one, for then the
 #: script's copies take longer than the server takes to read the protocol.
 _SMALL_RESULT_BYTES = 2048
+#: A batch in which traced and other entries take turns goes to the script in pieces; where those would have fewer
+#: entries than this on average, each entry is encoded by itself, as that takes no longer.
+LEAST_RUN = 8
 #: Stand for what is not the same in all results of a batch.
 _DIFFERS, _OWN_ID = b"(differs)", b"(id)"
 _json = msgspec.json.Encoder()
@@ -83,9 +86,17 @@ class PredictionEncoder:
             return None
         result_bytes = rows.rows_each * 8 * (4 + len(self._features))
         entries = max(1, min(MAX_CALL_ENTRIES, MAX_CALL_BYTES // result_bytes))
+        runs = list(rows.runs())
+        if len(runs) * LEAST_RUN > len(rows) and len(runs) > 1:
+            return None
+        pieces = [
+            (start, min(entries, first + count - start))
+            for first, count in runs
+            for start in range(first, first + count, entries)
+        ]
         encode = self._alike_plain if rows.plain else self._alike_blocks
         try:
-            return [encode(rows, scored.scores, first, entries) for first in range(0, len(rows), entries)]
+            return [encode(rows, scored.scores, first, count) for first, count in pieces]
         except UnicodeDecodeError:  # an id that is no text, which the script's MessagePack does not know
             return None
 
@@ -136,12 +147,13 @@ class PredictionEncoder:
             shortest_texts(scores.logit[part]),
             [self._contributions % row for row in zip(*[shares] * len(self._features), strict=True)],
         ]
-        if rows.traceparents is not None:
-            differing.append([each.decode() for each in rows.traceparents[part]])
+        traces = rows.traces(first, entries)
+        if traces is not None:
+            differing.append([each.decode() for each in traces])
         texts = [""] * (len(differing) * len(ids))
         for place, values in enumerate(differing):
             texts[place :: len(differing)] = values
-        shape = self._plain_shapes[scores.raw_probability is not None, rows.traceparents is not None]
+        shape = self._plain_shapes[scores.raw_probability is not None, traces is not None]
         return AlikeResults(ids, 1, *shape, b"texts", _msgpack.encode(texts))
 
     def _alike_blocks(self, rows: AlikeRows, scores: Scores, first: int, entries: int) -> AlikeResults:
@@ -159,9 +171,9 @@ class PredictionEncoder:
             )
             if values is not None
         ]
-        if rows.traceparents is not None:
-            texts = b"".join(rows.traceparents[first : first + len(ids)])
-            columns.append(bytes_of(np.frombuffer(texts, np.uint8), len(ids)))
+        traces = rows.traces(first, entries)
+        if traces is not None:
+            columns.append(bytes_of(np.frombuffer(b"".join(traces), np.uint8), len(ids)))
         shape = _shape(
             {
                 b"_v": WIRE_VERSION,
@@ -174,7 +186,7 @@ class PredictionEncoder:
                 b"_contrib": _DIFFERS,
                 b"bias": self._bias,
                 b"model": self._model,
-                **({} if rows.traceparents is None else {TRACEPARENT: _DIFFERS}),
+                **({} if traces is None else {TRACEPARENT: _DIFFERS}),
             }
         )
         sizes = [column.shape[1] for column in columns]

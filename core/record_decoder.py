@@ -56,7 +56,11 @@ class RecordDecoder:
 
     def decode(self, entries: Sequence[Entry], most_bytes: int | None = None) -> RecordBatch:
         """Decode entries; never raises for what an entry holds. ``most_bytes``: no entry is larger, if known."""
-        return self._decode_alike(entries, most_bytes) or self._decode_each(entries)
+        return (
+            self._decode_alike(entries, most_bytes)
+            or self._decode_partly_traced(entries, most_bytes)
+            or self._decode_each(entries)
+        )
 
     def _decode_alike(self, entries: Sequence[Entry], most_bytes: int | None) -> RecordBatch | None:
         """All at once, where all have the fields of the first one, and nothing is wrong with any."""
@@ -76,6 +80,22 @@ class RecordDecoder:
         x = decode_alike_blocks(fields, names, self.schema) if layout.is_block else _alike_plain(fields, layout)
         rows = None if x is None else self._alike_rows(entries, fields, layout, len(x) // len(entries))
         return None if x is None or rows is None else RecordBatch(x, rows, [])
+
+    def _decode_partly_traced(self, entries: Sequence[Entry], most_bytes: int | None) -> RecordBatch | None:
+        """As :meth:`_decode_alike`, where they are alike but that only some name a trace."""
+        sizes = {len(entry[1]) for entry in entries}
+        if len(sizes) != 2 or max(sizes) - min(sizes) != 2:
+            return None
+        if most_bytes is None or most_bytes > self._max_entry_bytes:
+            most_bytes = max(entry.size_bytes for entry in entries)
+        if most_bytes > self._max_entry_bytes:
+            return None
+        batch = self._decode_alike([_without_trace(entry) for entry in entries], most_bytes)
+        if batch is None or not isinstance(batch.entries, AlikeRows):
+            return None
+        batch.entries.entries = entries
+        batch.entries.traceparents = [traceparent_of(entry) for entry in entries]
+        return batch
 
     def _alike_rows(
         self, entries: Sequence[Entry], fields: list[list[bytes]], layout: _Layout, rows_each: int
@@ -193,6 +213,15 @@ class RecordDecoder:
         return np.array(values, dtype=np.float64).reshape(len(kept), width), kept
 
 
+def _without_trace(entry: Entry) -> Entry:
+    """The entry as if it named none; a second one, which is a fault, stays."""
+    names = entry.fields[::2]
+    if TRACEPARENT not in names:
+        return entry
+    place = 2 * names.index(TRACEPARENT)
+    return Entry(entry.id, entry.fields[:place] + entry.fields[place + 2 :])
+
+
 def reject_entry(entry: Entry, error: RecordError) -> Rejection:
     """The rejection of a whole entry, with its id where that can be read."""
     return Rejection(entry.id, error.reason, error.detail, record_id_of(entry), entry=entry.fields)
@@ -200,13 +229,13 @@ def reject_entry(entry: Entry, error: RecordError) -> Rejection:
 
 def record_id_of(entry: Entry) -> bytes | None:
     """The id that an entry brought as a plain record, where it can be read."""
-    for name, value in zip(entry.fields[::2], entry.fields[1::2], strict=False):
-        if name == b"_id":
-            try:
-                return check_id(value)
-            except RecordError:
-                return None
-    return None
+    names = entry.fields[:-1:2]  # those with a value
+    if b"_id" not in names:
+        return None
+    try:
+        return check_id(entry.fields[2 * names.index(b"_id") + 1])
+    except RecordError:
+        return None
 
 
 def _alike_plain(fields: list[list[bytes]], layout: _Layout) -> Floats | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import overload
 
 import numpy as np
@@ -42,7 +43,8 @@ class AlikeRows(Sequence[RecordRows]):
     """Entries of one form that have the same number of rows, all usable, and the same reserved fields.
 
     Most batches are like that. Rows follow from an entry's place, so they are made only where somebody looks.
-    Reserved fields are those of plain records, one of each an entry; blocks have none here but the trace.
+    Reserved fields are those of plain records, one of each an entry; blocks have none here but the trace, which
+    only some entries may have.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class AlikeRows(Sequence[RecordRows]):
         ids: Sequence[bytes] | None = None,
         labels: Floats | None = None,
         event_times_ms: Sequence[int] | None = None,
-        traceparents: Sequence[bytes] | None = None,
+        traceparents: Sequence[bytes | None] | None = None,
     ) -> None:
         self.entries = entries
         self.plain = plain
@@ -86,6 +88,20 @@ class AlikeRows(Sequence[RecordRows]):
             event_time_ms=None if self.event_times_ms is None else self.event_times_ms[place],
             traceparent=None if self.traceparents is None else self.traceparents[place],
         )
+
+    def traces(self, first: int, count: int) -> list[bytes] | None:
+        """The traceparents of ``count`` entries that all have one, or None where they have none."""
+        if self.traceparents is None:
+            return None
+        return [each for each in self.traceparents[first : first + count] if each is not None] or None
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """First entry and number of entries, for each run of entries that all have a trace, or none."""
+        first = 0
+        for _, run in groupby(self.traceparents or [None] * len(self), key=lambda each: each is None):
+            count = len(list(run))
+            yield first, count
+            first += count
 
     def __iter__(self) -> Iterator[RecordRows]:
         return (self[place] for place in range(len(self)))

@@ -67,7 +67,7 @@ class Telemetry:
         )
         self.prediction_probability = BulkHistogram(
             f"{prefix}_prediction_probability",
-            "Probability of class 1 of the records scored, of many at once by a sample.",
+            "Probability of class 1 of the records scored; of 2,000 and more in a commit a part stands for all.",
             pipeline,
             PROBABILITY_BUCKETS,
             self.registry,

@@ -1,4 +1,4 @@
-"""A window as a span, from its first record to its verdict."""
+"""A window as a span, from its first usable record to its verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def trace_window(tracer: Tracer, drift: DriftWindow) -> None:
-    """Write the span of a window that was closed just now."""
+    """Write the span of a window that was closed just now; of one without usable records it has no length."""
     tracer.record(
         "close window",
         {
@@ -25,5 +25,5 @@ def trace_window(tracer: Tracer, drift: DriftWindow) -> None:
             "streamgauge.alarmed": ",".join(drift.alarmed),
             "streamgauge.model": drift.model,
         },
-        parse_entry_id(drift.first_entry).ms,
+        parse_entry_id(drift.first_entry).ms if drift.first_entry else None,
     )

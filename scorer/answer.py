@@ -145,10 +145,10 @@ class Answerer:
         if self._tracer is None and not rejections:
             return {}, None
         if isinstance(rows, AlikeRows):
-            carried = dict(zip((entry.id for entry in rows.entries), rows.traceparents or (), strict=False))
+            found = zip(rows.entries, rows.traceparents or (), strict=False)
         else:
-            found = ((entry.id, traceparent_of(entry)) for entry in batch.entries)
-            carried = {entry_id: parent for entry_id, parent in found if parent is not None}
+            found = zip(batch.entries, map(traceparent_of, batch.entries), strict=True)
+        carried = {entry.id: parent for entry, parent in found if parent is not None}
         if self._tracer is None or self._model is None:
             return carried, None
         trace = self._tracer.begin(batch, self._model.run_id, carried, started_ns)
@@ -157,7 +157,7 @@ class Answerer:
             for each in rows:
                 each.traceparent = carried.get(each.entry.id)
         elif rows.traceparents is not None:
-            rows.traceparents = [carried[entry.id] for entry in rows.entries]
+            rows.traceparents = [carried.get(entry.id) for entry in rows.entries]
         return carried, trace
 
     def _each(
@@ -220,8 +220,10 @@ class Answerer:
 
 
 def _rejected(rejection: Rejection, carried: dict[bytes, bytes]) -> tuple[int, list[bytes]]:
-    parent = carried.get(rejection.record)
-    return TO_REJECTED, rejection.encode() + ([] if parent is None else [TRACEPARENT, parent])
+    fields, parent = rejection.encode(), carried.get(rejection.record)
+    if parent is not None:
+        fields += [TRACEPARENT, parent]
+    return TO_REJECTED, fields
 
 
 def _traced(

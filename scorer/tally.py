@@ -18,8 +18,8 @@ from core.takeover import GroupBatch
 from core.telemetry import PROBABILITY_BUCKETS, Telemetry
 from scorer.answer import Answer
 
-#: About as many rows of a commit have their probabilities looked at; of more, each stands for its neighbours. All
-#: 20,000 rows of 72 blocks would take 7 % of the time that a scorer has for them.
+#: At least as many rows of a larger commit have their probabilities looked at, and each stands for its neighbours.
+#: All 20,000 rows of 72 blocks would take 7 % of the time that a scorer has for them.
 COUNTED_ROWS = 1000
 #: Models that have a series in the metrics: production and the one before.
 SHOWN_RUNS = 2
@@ -33,6 +33,7 @@ class Tally:
         self._pipeline = telemetry.pipeline
         self._log = log
         self._shown_runs: list[str] = []
+        self._turn = 0  # which rows of a large commit are looked at
         self._claimed = telemetry.entries_claimed.labels(self._pipeline)  # from 0 on, so that an increase shows
         self._batch_seconds = telemetry.score_batch_seconds.labels(self._pipeline)
         for reason in REASONS:
@@ -91,14 +92,20 @@ class Tally:
                 self._telemetry.end_to_end_seconds.observe(max(0, done.ts_ms - int(ms)) / 1000, entries)
 
     def _count_by_probability(self, probability: Floats) -> None:
-        """Count rows (n,) by their probability of class 1, all at once."""
-        step = len(probability) // COUNTED_ROWS | 1  # odd, so that all places of a block have their turn
-        counted = probability[::step]
+        """Count rows (n,) by their probability of class 1, all at once; in all they are ``n`` to the row."""
+        step = max(1, len(probability) // COUNTED_ROWS)
+        counted = probability[self._turn % step :: step]
+        if step > 1:
+            self._turn += 1  # so that all places of a block have theirs
         # buckets are equally wide and hold their upper bound; a search for each row would take four times as long
         tenths = np.ceil(counted * len(PROBABILITY_BUCKETS)).astype(np.intp)
-        at_zero, first, *others = (step * np.bincount(tenths, minlength=len(PROBABILITY_BUCKETS) + 1)).tolist()
+        rows = step * np.bincount(tenths, minlength=len(PROBABILITY_BUCKETS) + 1)
+        beyond = len(probability) - step * len(counted)  # the last one stands for so many more, or fewer
+        rows[tenths[-1]] += beyond
+        at_zero, first, *others = rows.tolist()
         counts = [at_zero + first, *others, 0]  # none is above 1
-        self._telemetry.prediction_probability.observe_counts(counts, step * float(counted.sum()))
+        total = step * float(counted.sum()) + beyond * float(counted[-1])
+        self._telemetry.prediction_probability.observe_counts(counts, total)
 
     def _rejected(self, answer: Answer, rejections: list[Rejection]) -> None:
         """Count, and log one line a batch and reason: a flood of garbage must not become a flood of lines."""

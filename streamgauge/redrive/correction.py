@@ -11,6 +11,7 @@ import numpy as np
 from core.errors import RecordError, SettingsError
 from core.number import parse_number
 from core.record_fields import parse_event_time_ms, parse_label
+from core.traceparent import FIELD as TRACEPARENT
 from streamgauge.redrive.draft import Draft, FieldsDraft, RowsDraft
 
 #: Classes whose names a label of a block may not use: there it is a number.
@@ -86,6 +87,8 @@ def _without(draft: RowsDraft, name: str) -> RowsDraft:
         return replace(draft, labels=None)
     if name == "_ts":
         return replace(draft, event_time_ms=None)
+    if name == TRACEPARENT.decode():
+        return replace(draft, traceparent=None)
     kept = [column for column, known in enumerate(draft.names) if known != name]
     return replace(draft, names=tuple(draft.names[column] for column in kept), x=draft.x[:, kept])
 

@@ -20,6 +20,7 @@ from core.record_encoder import encode_block
 from core.record_fields import parse_event_time_ms
 from core.rejection import RejectedRows
 from core.schema import Schema
+from core.traceparent import traceparent_of
 from streamgauge.redrive.selection import RejectedEntry
 
 #: Feature names of a schema fingerprint, None where no model with them is kept.
@@ -63,6 +64,7 @@ class RowsDraft:
     default_ids: tuple[bytes, ...]
     labels: Floats | None = None  #: (n,) 0, 1 or nan
     event_time_ms: int | None = None
+    traceparent: bytes | None = None  #: the trace that the original belongs to
 
     def encode(self, schema: Schema | None) -> list[bytes]:
         """Fields of a block in the order of ``schema``, or as it is where there is none.
@@ -79,7 +81,8 @@ class RowsDraft:
                 "missing_feature", f"feature {missing[0]!r} is missing; add it with --set or --rename"
             )
         columns = [self.names.index(name) for name in wanted.features]
-        return encode_block(self.x[:, columns], wanted, self.ids, self.event_time_ms, self.labels)
+        x = self.x[:, columns]
+        return encode_block(x, wanted, self.ids, self.event_time_ms, self.labels, self.traceparent)
 
     @property
     def records(self) -> int:
@@ -93,8 +96,8 @@ Draft = FieldsDraft | RowsDraft
 def make_draft(found: RejectedEntry, features_of: FeaturesOf, original_of: OriginalOf) -> Draft:
     """The draft of a rejection, with ids as of the first time.
 
-    A rejection of single rows does not tell their event time and labels; they are taken from the original block
-    while that is kept.
+    A rejection of single rows does not tell their event time, labels and trace; they are taken from the original
+    block while that is kept.
 
     Raises
     ------
@@ -113,10 +116,12 @@ def make_draft(found: RejectedEntry, features_of: FeaturesOf, original_of: Origi
             f"no model with the schema {block.schema!r} is kept, so its columns have no names; send the rows anew",
         )
     defaults = _default_ids(found, block.rows.tolist())
-    labels, event_time_ms = _from_original(original_of(found), block)
+    original = original_of(found)
+    labels, event_time_ms = _from_original(original, block)
+    trace = None if original is None else traceparent_of(original)
     rows = tuple(int(row) for row in block.rows)
     ids = block.ids if block.ids is not None and len(block.ids) == len(rows) else defaults
-    return RowsDraft(names, block.x, rows, ids, defaults, labels, event_time_ms)
+    return RowsDraft(names, block.x, rows, ids, defaults, labels, event_time_ms, trace)
 
 
 def _whole(found: RejectedEntry, fields: list[bytes], features_of: FeaturesOf) -> Draft:
@@ -142,7 +147,8 @@ def _whole(found: RejectedEntry, fields: list[bytes], features_of: FeaturesOf) -
     if len(given[b"_x"]) != 8 * count * len(names) or len(ids) != count or (b"_y" in given and labels is None):
         return unread
     x = np.frombuffer(given[b"_x"], "<f8").reshape(count, len(names))
-    return RowsDraft(names, x, tuple(range(count)), ids, unread.default_ids, labels, event_time_ms)
+    trace = traceparent_of(Entry(found.rejection.record, fields))
+    return RowsDraft(names, x, tuple(range(count)), ids, unread.default_ids, labels, event_time_ms, trace)
 
 
 def _default_ids(found: RejectedEntry, rows: range | list[int]) -> tuple[bytes, ...]:

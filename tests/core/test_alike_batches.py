@@ -22,8 +22,11 @@ from core.record_rows import AlikeRows, RecordBatch, RecordRows
 from core.schema import Schema
 from core.scoring import ScoredBatch, score_batch
 from core.scripts.commit import AlikeResults, CommitCall, EntryResult
+from core.traceparent import FIELD as TRACEPARENT
 
 MAX_BYTES = 100_000
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+OTHER_TRACE = b"00-%b-%b-00" % (b"1" * 32, b"2" * 16)
 TEXTS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.integers(-(2**70), 2**70).map(str),
@@ -52,7 +55,8 @@ def plain(number: int, names: Sequence[str], texts: Sequence[str]) -> Entry:
 def told(rows: RecordRows) -> tuple[object, ...]:
     """All that rows say of themselves."""
     labels = None if rows.labels is None else rows.labels.tobytes()
-    return rows.entry, rows.plain, rows.start, rows.stop, rows.rows, rows.ids, labels, rows.event_time_ms
+    reserved = (rows.ids, labels, rows.event_time_ms, rows.traceparent)
+    return rows.entry, rows.plain, rows.start, rows.stop, rows.rows, *reserved
 
 
 def expect_same(quick: RecordBatch, slow: RecordBatch) -> None:
@@ -84,6 +88,43 @@ def test_blocks_of_one_size_decode_at_once(rows: int) -> None:
     assert isinstance(quick.entries, AlikeRows)
     assert quick.x.tobytes() == x.tobytes()
     expect_same(quick, decoder._decode_each(entries))
+
+
+def _traced(entries: Sequence[Entry], values: Sequence[bytes | None]) -> list[Entry]:
+    """The entries, some with a field that names a trace or should."""
+    return [
+        entry if value is None else Entry(entry.id, [*entry.fields[:2], b"_traceparent", value, *entry.fields[2:]])
+        for entry, value in zip(entries, values, strict=True)
+    ]
+
+
+@given(
+    st.booleans(),
+    st.lists(st.sampled_from([None, None, None, TRACE, OTHER_TRACE, b"", b"\xff" * 200]), min_size=2, max_size=40),
+    st.sampled_from([200, MAX_BYTES]),
+)
+def test_entries_of_which_some_name_a_trace_are_told_as_one_by_one(
+    blocks: bool, values: list[bytes | None], limit: int
+) -> None:
+    model = make_model(2)
+    decoder = RecordDecoder(model.schema, limit)
+    encoder = PredictionEncoder(model.schema.features, model.intercept, "run", 0)
+    if blocks:
+        fields = encode_block(np.ones((2, 2)), model.schema)
+        bare = [Entry(b"%d-1" % number, fields) for number in range(len(values))]
+    else:
+        bare = [plain(number, model.schema.features, ("1", "2.5")) for number in range(len(values))]
+    entries = _traced(bare, values)
+    slow = decoder._decode_each(entries)
+    quick = decoder.decode(entries)
+    expect_same(quick, slow)
+    if None in values and not slow.rejections:
+        assert isinstance(quick.entries, AlikeRows)
+    pieces = encoder.encode_alike(score_batch(model, quick))
+    if pieces is not None:
+        assert [entry_id for piece in pieces for entry_id in piece.ids] == [entry.id for entry in entries]
+        named = [TRACEPARENT in piece.fields for piece in pieces for _ in piece.ids]
+        assert named == [rows.traceparent is not None for rows in slow.entries]
 
 
 def _spoilt(fields: list[bytes], name: bytes, value: bytes) -> list[bytes]:

@@ -94,6 +94,14 @@ def test_values_are_plain_text_and_absent_ones_are_left_out() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [b"_v", b"reason", b"window", b"blame"])
+def test_what_is_said_of_a_large_field_is_short(name: bytes) -> None:
+    fields = {b"reason": b"drift", name: b"x" * 100_000}
+    with pytest.raises(RecordError) as found:
+        decode_fields(Entry(b"1-0", [text for pair in fields.items() for text in pair]), RetrainEvent)
+    assert len(found.value.detail) < 300
+
+
 def test_unknown_fields_are_ignored() -> None:
     entry = Entry(b"1-0", [b"reason", b"manual", b"_later", b"\xff", b"more", b"[", b"window", b"7"])
     assert decode_fields(entry, RetrainEvent) == RetrainEvent(reason="manual", window=7)

@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,7 +24,10 @@ Json = dict[str, Any]
 
 
 class Scorer:
-    """``python -m scorer``, or another service; its events and log lines can be waited for."""
+    """``python -m scorer``, or another service; its events and log lines can be waited for.
+
+    It ends when the tests do, however they end; ``with`` ends it with its block.
+    """
 
     def __init__(
         self,
@@ -36,12 +39,12 @@ class Scorer:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMGAUGE_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, "--http-port", "0", *options],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
-            env=plain | {"PYTHONPATH": str(CHECKOUT)} | (environment or {}),
+            env=plain | {"PYTHONPATH": str(CHECKOUT), "STREAMGAUGE_STOP_WITH_STDIN": "true"} | (environment or {}),
         )
         self.url = ""
         self.log: list[str] = []
@@ -53,6 +56,12 @@ class Scorer:
         ]
         for thread in self._threads:
             thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end(signal.SIGKILL)
 
     @property
     def pid(self) -> int:
@@ -86,6 +95,8 @@ class Scorer:
         if self.process.poll() is None:
             self.send(number)
         status = self.process.wait(PATIENCE_S)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         for thread in self._threads:
             thread.join(PATIENCE_S)
         return status

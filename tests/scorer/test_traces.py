@@ -127,6 +127,49 @@ def test_without_tracing_a_trace_is_carried_on_as_it_came_and_nothing_else_chang
     assert scorer.end() == 0
 
 
+@pytest.mark.parametrize("form", ["plain", "plain with id", "small block", "large block", "block with ids"])
+@pytest.mark.parametrize("every", [2, 20])
+def test_where_only_some_records_carry_a_trace_each_has_its_result_with_its_own(
+    scorer: Scorer, streams: Streams, model_file: ModelFile, form: str, every: int
+) -> None:
+    fields = forms(model_file)[form]
+    expected = result_of(streams, streams.add(*fields))
+    carry = {1: CARRIED, every // 2 + 2: b"malformed"}
+    parents = [carry.get(number % every) for number in range(60)]
+    commands: list[list[str | bytes]] = [
+        ["XADD", streams.partition.records, "*", *fields, *([] if parent is None else [b"_traceparent", parent])]
+        for parent in parents
+    ]
+    records = streams.connection.pipeline(commands)
+    streams.await_results(set(records))
+    results = streams.entries(streams.partition.predictions)[1:]
+    assert [field_map(result.fields)[b"record"] for result in results] == records  # once each, in their order
+    for result, parent in zip(results, parents, strict=True):
+        assert field_map(result.fields).get(b"_traceparent") == (CARRIED if parent == CARRIED else None)
+        assert without_own(result) == without_own(expected)
+    assert not streams.rejections()
+    assert scorer.end() == 0
+
+
+def test_of_records_of_which_some_are_sampled_those_have_spans(
+    traced: Scorer, streams: Streams, collector: Collector
+) -> None:
+    carry = {3: CARRIED, 30: UNSAMPLED}
+    commands: list[list[str | bytes]] = [
+        ["XADD", streams.partition.records, "*", *PLAIN, *([b"_traceparent", carry[n]] if n in carry else [])]
+        for n in range(60)
+    ]
+    records = streams.connection.pipeline(commands)
+    streams.await_results(set(records))
+    span = collector.of_record(records[3])
+    assert continues(carried(streams, records[3]), span)
+    for number, record in enumerate(records):
+        if number != 3:
+            assert carried(streams, record) == carry.get(number)
+    assert traced.end() == 0
+    assert [span for span in collector.all() if "messaging.message.id" in span.attributes] == [span]
+
+
 def test_a_malformed_trace_is_as_if_it_were_not_there(
     scorer: Scorer, streams: Streams, model_file: ModelFile
 ) -> None:

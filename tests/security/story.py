@@ -102,10 +102,12 @@ class Story:
         """A service's settings."""
         return {**SETTINGS, "redis_url": self.url(user), "miniflow": str(self.folder / "miniflow")}
 
-    def service(self, module: str, number: int = 1) -> ServiceProcess:
-        """A service as a process under its user, started."""
+    def service(self, stack: ExitStack, module: str, number: int = 1) -> ServiceProcess:
+        """A service as a process under its user, started; it ends with ``stack``."""
         options = self.options(module)
         process = ServiceProcess(module, options, self.folder / f"{module}-{number}.log", shielded=True)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
         with self.first_to_start():
             process.start()
         return process
@@ -152,12 +154,9 @@ def play(story: Story) -> None:
     """From the first model to an orderly stop."""
     prepare(story)
     with ExitStack() as stack:
-        trainer, monitor = story.service("trainer"), story.service("monitor")
-        scorers = [story.service("scorer", number) for number in (1, 2)]
+        trainer, monitor = story.service(stack, "trainer"), story.service(stack, "monitor")
+        scorers = [story.service(stack, "scorer", number) for number in (1, 2)]
         services = [trainer, monitor, *scorers]
-        for service in services:
-            stack.callback(service.wait)
-            stack.callback(service.terminate)
         for service in services:
             service.wait_for("ready")
         with Producer(story.url("producer"), PIPELINE, block=True, linger_ms=0) as producer:

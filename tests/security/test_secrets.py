@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from producer.client import Producer
 from streamgauge.predictions import Predictions
 from tests.scorer.scorer_process import CHECKOUT, get
 from tests.security.story import until
-from tests.servers import running_server, server_program
+from tests.servers import PATIENCE_S, running_server, server_program
 
 PIPELINE = "wine"
 #: With every character that URLs, shells or regular expressions take for something else.
@@ -56,9 +55,9 @@ def port(tmp_path: Path, model_file: ModelFile) -> Iterator[int]:
 
 
 class Spied:
-    """A process whose every byte of output is kept."""
+    """A process whose every byte of output is kept; it ends with ``stack``, a service also where this one dies."""
 
-    def __init__(self, folder: Path, module: str, *arguments: str, url: str) -> None:
+    def __init__(self, stack: ExitStack, folder: Path, module: str, *arguments: str, url: str) -> None:
         self.name = module
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
         plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMGAUGE_")}
@@ -68,17 +67,19 @@ class Spied:
             "STREAMGAUGE_LOG_LEVEL": "debug",
             "STREAMGAUGE_MINIFLOW": str(folder / "miniflow"),
             "STREAMGAUGE_HTTP_PORT": "0",
+            "STREAMGAUGE_STOP_WITH_STDIN": "true",
             "PYTHONPATH": str(CHECKOUT),
         }
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
                 cwd=folder,
                 env=plain | ours,
             )
+        stack.callback(self.end)
 
     @property
     def said(self) -> str:
@@ -95,9 +96,15 @@ class Spied:
         return "\n".join(get(found.group() + path)[1].decode() for path in paths)
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        """Ask it to end, and insist after a while."""
+        assert self.process.stdin is not None
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdin.close()
 
 
 def check_hidden(text: str, *secrets: str) -> None:
@@ -117,9 +124,7 @@ def check_hidden(text: str, *secrets: str) -> None:
 def test_services_never_show_the_password(port: int, tmp_path: Path, form: str, password: str, event: str) -> None:
     url = FORMS[form](port, password)
     with ExitStack() as stack:
-        services = [Spied(tmp_path, module, url=url) for module in ("scorer", "monitor", "trainer")]
-        for service in services:
-            stack.callback(service.end)
+        services = [Spied(stack, tmp_path, module, url=url) for module in ("scorer", "monitor", "trainer")]
         until(lambda: all(event in service.said for service in services))
         shown = [f"{service.title()} {service.answers()}" for service in services]
     for service, text in zip(services, shown, strict=True):
@@ -136,12 +141,11 @@ def test_commands_never_show_a_wrong_password(port: int, tmp_path: Path, form: F
     url = form(port, WRONG)
     with ExitStack() as stack:
         commands = {
-            "streamgauge": Spied(tmp_path, "streamgauge", "status", url=url),
-            "producer": Spied(tmp_path, "producer", str(csv), url=url),
+            "streamgauge": Spied(stack, tmp_path, "streamgauge", "status", url=url),
+            "producer": Spied(stack, tmp_path, "producer", str(csv), url=url),
         }
         for command in commands.values():
-            stack.callback(command.end)
-            assert command.process.wait(30) == 2
+            assert command.process.wait(PATIENCE_S) == 2
     for command in commands.values():
         assert "correct user and password" in command.said
         check_hidden(command.said, WRONG)
@@ -150,8 +154,9 @@ def test_commands_never_show_a_wrong_password(port: int, tmp_path: Path, form: F
 def test_a_mistyped_option_is_repeated_without_the_password(tmp_path: Path) -> None:
     url = FORMS["user:password@"](1, SECRET)
     for arguments in (("--redis-urll", url), (f"--redis-urll={url}",)):
-        service = Spied(tmp_path, "scorer", *arguments, url=url)
-        assert service.process.wait(30) == 2
+        with ExitStack() as stack:
+            service = Spied(stack, tmp_path, "scorer", *arguments, url=url)
+            assert service.process.wait(PATIENCE_S) == 2
         assert "127.0.0.1" in service.said
         check_hidden(service.said, SECRET)
 

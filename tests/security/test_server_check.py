@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.scorer.scorer_process import Scorer
 from tests.security.acl_users import ADMIN, write_acl_file
 from tests.security.story import PASSWORD, PIPELINE
 from tests.security.test_secrets import Spied
-from tests.servers import running_server
+from tests.servers import PATIENCE_S, running_server
 
 LIMIT = 64 * 1024 * 1024
 
@@ -35,21 +36,25 @@ def server(port: int) -> Iterator[Connection]:
 
 def test_every_service_and_the_producer_refuse_an_evicting_server(server: Connection, tmp_path: Path) -> None:
     server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", LIMIT)
-    services = [Spied(tmp_path, module, url=server.url) for module in ("scorer", "monitor", "trainer")]
-    with pytest.raises(
-        UsageError, match=f"allkeys-lru at maxmemory {LIMIT} bytes.*set maxmemory-policy noeviction"
-    ):
-        Producer(server.url, PIPELINE)
+    with ExitStack() as stack:
+        services = [Spied(stack, tmp_path, module, url=server.url) for module in ("scorer", "monitor", "trainer")]
+        with pytest.raises(
+            UsageError, match=f"allkeys-lru at maxmemory {LIMIT} bytes.*set maxmemory-policy noeviction"
+        ):
+            Producer(server.url, PIPELINE)
+        for service in services:
+            assert service.process.wait(PATIENCE_S) == 2
     for service in services:
-        assert service.process.wait(30) == 2
         assert "streamgauge: the server evicts keys when it is full" in service.said
 
 
 def test_a_policy_that_does_nothing_yet_is_warned_of(server: Connection) -> None:
     server.call("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
-    scorer = Scorer("--redis-url", server.url, "--pipeline", PIPELINE)
-    scorer.wait_for("listening")
-    said = scorer.logged("library")
+    with Scorer("--redis-url", server.url, "--pipeline", PIPELINE) as scorer:
+        scorer.wait_for("listening")
+        said = scorer.logged("library")
+        scorer.logged("started")
+        assert scorer.end() == 0
     assert (said["library"], said["detail"]) == (
         "core.server_check",
         (
@@ -58,8 +63,6 @@ def test_a_policy_that_does_nothing_yet_is_warned_of(server: Connection) -> None
         ),
     )
     assert said["level"] == "warning"
-    scorer.logged("started")
-    assert scorer.end() == 0
 
 
 def test_a_full_server_that_evicts_nothing_is_fine(server: Connection) -> None:
@@ -75,10 +78,11 @@ def test_a_user_who_may_not_send_info_is_told_so_once_and_served(any_program: st
     with running_server(any_program, tmp_path, "--aclfile", str(users)) as port:
         with Connection(f"redis://{ADMIN}:{PASSWORD}@127.0.0.1:{port}/0") as admin:
             admin.call("ACL", "SETUSER", "scorer", "-info")
-        scorer = Scorer("--redis-url", f"redis://scorer:{PASSWORD}@127.0.0.1:{port}/0", "--pipeline", PIPELINE)
-        scorer.wait_for("listening")
-        scorer.logged("started")
-        assert scorer.end() == 0
+        url = f"redis://scorer:{PASSWORD}@127.0.0.1:{port}/0"
+        with Scorer("--redis-url", url, "--pipeline", PIPELINE) as scorer:
+            scorer.wait_for("listening")
+            scorer.logged("started")
+            assert scorer.end() == 0
     assert sum("may not send INFO" in line for line in scorer.log) == 1
 
 

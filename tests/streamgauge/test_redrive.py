@@ -22,6 +22,7 @@ from tests.scorer.scorer_process import Scorer
 from tests.servers import wait_until
 from tests.streamgauge.repair_stage import FEATURES, Stage
 
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]"
 
 
@@ -130,6 +131,24 @@ def test_rows_of_a_block_are_sent_as_a_block_with_their_ids_labels_and_time(stag
     assert (sent[b"_n"], sent[b"_ids"], sent[b"_ts"]) == (b"2", b"b\nc", b"1700000000000")
     assert struct.unpack("<4d", sent[b"_x"]) == (7, 8, 7, 8)
     assert struct.unpack("<2d", sent[b"_y"]) == (1, 0)
+
+
+@pytest.mark.parametrize("features", [FEATURES, ("Extent", "Length", "Area")])
+def test_rows_of_a_block_and_whole_blocks_bring_their_trace(stage: Stage, features: tuple[str, ...]) -> None:
+    block = encode_block(np.array([[1.0, 2.0], [np.nan, 4.0]]), Schema(FEATURES), ["a", "b"], traceparent=TRACE)
+    if features != FEATURES:  # the whole block is rejected
+        stage.promote(features, "aaaaaaaaaaaa")
+    stage.rejected(*block)
+    corrections = [text for name in features if name != "Extent" for text in ("--set", f"{name}=7")]
+    assert stage.run("redrive", *corrections).status == 0
+    assert stage.newest()[b"_traceparent"] == TRACE
+
+
+def test_a_trace_can_be_dropped_from_rows(stage: Stage) -> None:
+    block = encode_block(np.array([[1.0, 2.0], [np.nan, 4.0]]), Schema(FEATURES), traceparent=TRACE)
+    stage.rejected(*block)
+    assert stage.run("redrive", "--set", "Area=7", "--drop", "_traceparent").status == 0
+    assert b"_traceparent" not in stage.newest()
 
 
 def test_rows_without_ids_get_those_of_their_row_numbers(stage: Stage) -> None:

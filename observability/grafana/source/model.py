@@ -24,6 +24,8 @@ from observability.grafana.source.panel import Query, bars_now, heat_map, histor
 from trainer.retraining import Outcome
 
 _HERE = '{pipeline="$pipeline"}'
+#: No probability is above 1, so the last bucket is always empty.
+_TENTHS = '{pipeline="$pipeline",le!="+Inf"}'
 _WORDS = (("no drift", GOOD), ("drift", BAD))
 #: Below zero blue, above it orange, the stronger the further; half a standard deviation is worth a look.
 _SHIFT = steps(BLUE, (-1, SKY), (-0.5, GREY), (0.5, ORANGE), (1, VERMILLION))
@@ -162,10 +164,11 @@ _PREDICTIONS = Row(
     (
         heat_map(
             "Distribution of predictions",
-            "How many records were given which probability of class 1; light is many. A model that is sure has "
-            "light edges. After a promotion it may look different, as the model does.",
+            "How many records were given which probability of class 1; light is many (in Grafana's light theme, "
+            "dark is). A model that is sure has most at the edges. After a promotion it may look different, as "
+            "the model does.",
             Query(
-                f"sum by (le) (increase(streamgauge_prediction_probability_bucket{_HERE}[$__rate_interval]))",
+                f"sum by (le) (increase(streamgauge_prediction_probability_bucket{_TENTHS}[$__rate_interval]))",
                 "{{le}}",
                 buckets=True,
             ),
@@ -194,9 +197,9 @@ _PREDICTIONS = Row(
             "Predictions by probability, last five minutes",
             "Share of the records in each tenth of probability, each bar by its upper bound.",
             Query(
-                f"sum by (le) (increase(streamgauge_prediction_probability_bucket{_HERE}[5m]))"
-                f" / on () group_left () sum(increase(streamgauge_prediction_probability_count{_HERE}[5m]))",
-                "up to {{le}}",
+                f"sum by (le) (increase(streamgauge_prediction_probability_bucket{_TENTHS}[5m]))"
+                f" / on () group_left () (sum(increase(streamgauge_prediction_probability_count{_HERE}[5m])) > 0)",
+                "{{le}}",
                 now=True,
                 buckets=True,
             ),

@@ -151,8 +151,8 @@ _ANSWERS = Row(
         ),
         heat_map(
             "Latency in full",
-            "How many entries were answered within which time; light is many. Two bands mean two kinds of "
-            "records, or a scorer that is slower than the others.",
+            "How many entries were answered within which time; light is many (in Grafana's light theme, dark "
+            "is). Two bands mean two kinds of records, or a scorer that is slower than the others.",
             Query(
                 f"sum by (le) (increase(streamgauge_end_to_end_seconds_bucket{_HERE}[$__rate_interval]))",
                 "{{le}}",

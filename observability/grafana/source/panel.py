@@ -13,8 +13,9 @@ Json = dict[str, Any]
 DATASOURCE: Json = {"type": "prometheus", "uid": "streamgauge-prometheus"}
 #: Where the pages of the alerts are.
 RUNBOOKS = "https://github.com/streamgauge/streamgauge/blob/main/docs/runbooks"
-#: Most columns of a status history: with more of them Grafana shows an error instead.
-_COLUMNS = 60
+#: Most columns of a status history: with more than one for two pixels of its width Grafana shows an error instead.
+#: A telephone has room for 180; 120 are two a minute in the picture of an hour.
+_COLUMNS = 120
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Query:
     expr: str
     legend: str = ""  #: name of its series; {{label}} stands for a label
     now: bool = False  #: the newest value alone
-    buckets: bool = False  #: of a histogram, by ``le``
+    buckets: bool = False  #: of a histogram; Grafana puts them in order by their names, so the legend is {{le}}
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def lines(
 
 
 def heat_map(title: str, description: str, query: Query, y_unit: str, width: int, runbook: str = "") -> Panel:
-    """A histogram's buckets over time, dark for few and light for many."""
+    """A histogram's buckets over time: light for many, dark for few (the light theme turns that round)."""
     options = {
         "calculate": False,
         "cellGap": 1,

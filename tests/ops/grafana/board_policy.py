@@ -79,6 +79,9 @@ def _words(board: Json) -> Iterator[str]:
             yield f"{panel['title']} has no description"
         if not panel["fieldConfig"]["defaults"].get("unit"):
             yield f"{panel['title']} has no unit"
+        for target in panel.get("targets", ()):
+            if target["format"] == "heatmap" and target["legendFormat"] != "{{le}}":
+                yield f"the buckets of {panel['title']} are out of order: Grafana sorts them by their names"
         if not panel.get("targets"):
             yield f"{panel['title']} asks nothing"
         letters = [target["refId"] for target in panel.get("targets", ())]

@@ -51,6 +51,7 @@ BREAKS = [
     Break(board_complaints, BOARD, '"description": "Mean time', '"about": "Mean time', "has no description"),
     Break(board_complaints, BOARD, '"unit": "cpm"', '"unit": ""', "Windows by state has no unit"),
     Break(board_complaints, BOARD, '"refId": "B"', '"refId": "A"', "two queries of one name"),
+    Break(board_complaints, BOARD, '"{{le}}"', '"up to {{le}}"', "are out of order"),
     Break(board_complaints, BOARD, "#D55E00", "#FF0000", "the colour #FF0000"),
     Break(board_complaints, BOARD, '"mode": "shades"', '"mode": "palette-classic"', "colours of palette-classic"),
     Break(board_complaints, BOARD, '"Cividis"', '"Turbo"', "colours of Turbo"),
