@@ -24,6 +24,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 SourceFile = Annotated[
     str, typer.Argument(metavar="FILE|-", help="A CSV or JSON-lines file, or - for standard input.")
 ]
+TableSeed = Annotated[int | None, typer.Option("--seed", help="Seed of the split and the profile.")]
+Unordered = Annotated[
+    bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold", help="Predict class 1 from this probability on (default: as production, else .5)."
+    ),
+]
 ThresholdBy = Annotated[
     str | None,
     typer.Option("--threshold-by", "--by", help="Best threshold by f1, youden, cost, recall or precision."),

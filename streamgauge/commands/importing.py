@@ -18,7 +18,10 @@ from streamgauge.options import (
     MinRecall,
     Pipeline,
     RedisUrl,
+    TableSeed,
+    Threshold,
     ThresholdBy,
+    Unordered,
     registry_settings,
 )
 from trainer.imported.command import import_model as import_into_registry
@@ -38,23 +41,18 @@ def import_model(
     positive: Annotated[
         str | None, typer.Option(help="Value that is class 1 (default: the model's second class).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
+    seed: TableSeed = None,
     calibrate: Annotated[
         str | None, typer.Option(help="auto, platt, temperature or isotonic (default: none).")
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Predict class 1 from this probability on (default: as production, else .5)."),
-    ] = None,
+    threshold: Threshold = None,
     threshold_by: ThresholdBy = None,
     cost_fn: CostFn = None,
     cost_fp: CostFp = None,
     min_recall: MinRecall = None,
     min_precision: MinPrecision = None,
     new_schema: NewSchema = False,
-    unordered: Annotated[
-        bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
-    ] = False,
+    unordered: Unordered = False,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,

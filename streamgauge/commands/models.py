@@ -24,7 +24,10 @@ from streamgauge.options import (
     Pipeline,
     RedisUrl,
     SplitOption,
+    TableSeed,
+    Threshold,
     ThresholdBy,
+    Unordered,
     registry_settings,
     server_settings,
     split_kind,
@@ -51,24 +54,19 @@ def fit(
     solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
     inverse_l2: InverseL2 = None,
     class_weight: ClassWeight = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split and the profile.")] = None,
+    seed: TableSeed = None,
     calibrate: Annotated[
         str | None,
         typer.Option(help="auto, none, platt, temperature or isotonic (default: as production, else auto)."),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Predict class 1 from this probability on (default: as production, else .5)."),
-    ] = None,
+    threshold: Threshold = None,
     threshold_by: ThresholdBy = None,
     cost_fn: CostFn = None,
     cost_fp: CostFp = None,
     min_recall: MinRecall = None,
     min_precision: MinPrecision = None,
     new_schema: NewSchema = False,
-    unordered: Annotated[
-        bool, typer.Option("--unordered", help="The order of the rows means nothing: do not test it for drift.")
-    ] = False,
+    unordered: Unordered = False,
     split: SplitOption = "stratified",
     blocks: Annotated[
         bool, typer.Option("--blocks", help="More rows than memory holds: read the file anew for every pass.")

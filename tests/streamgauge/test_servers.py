@@ -19,5 +19,7 @@ def test_a_server_that_closes_its_log_and_takes_its_time_to_die_is_not_ready(tmp
 
 def test_a_server_that_says_so_is(tmp_path: Path) -> None:
     script = "echo Ready to accept connections; exec sleep 60"
+    reached = False
     with running(tmp_path, "-c", script, program="/bin/sh"):
-        pass
+        reached = True
+    assert reached

@@ -171,7 +171,9 @@ def test_one_about_another_model_is_superseded(stage: Stage) -> None:
     service = stage.started()
     stage.drifted(labels=300)
     stage.event(RetrainEvent(reason="alert", model="0123456789ab"))
+    before = stage.production
     until(service, lambda: stage.outcomes() == ["superseded"])
+    assert stage.production == before
 
 
 def test_an_alert_behind_a_drifts_event_does_not_close_it(stage: Stage) -> None:
