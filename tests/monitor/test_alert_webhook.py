@@ -16,7 +16,6 @@ import pytest
 
 from core.connection import Connection
 from core.entry import entries_of, field_map
-from core.http import MAX_BODY_BYTES
 from core.keys import PipelineKeys
 from core.model_file import ModelFile
 from core.settings import Settings
@@ -205,7 +204,6 @@ _GOOD = json.dumps(notification([an_alert()])).encode()
         (_GOOD.replace(b'"StreamgaugeDrift"', b"[1]"), "application/json", 400, "alertname"),
         (_GOOD, "text/plain", 415, "Content-Type: application/json"),
         (_GOOD, "application/jsonx", 415, "Content-Type: application/json"),
-        (b"x" * (MAX_BODY_BYTES + 1), "application/json", 413, "larger than"),
     ],
 )
 def test_what_is_no_notification_is_one_sentence_and_asks_nothing(
