@@ -54,7 +54,7 @@ def parse_entry_id(text: bytes | str) -> EntryId:
     >>> parse_entry_id(b"1700000000000-3")
     EntryId(ms=1700000000000, seq=3)
     """
-    ms, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
+    ms, _, seq = text.partition(b"-") if isinstance(text, bytes) else text.partition("-")
     return EntryId(int(ms), int(seq or 0))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.connection import MAX_BLOCK_MS, Connection
 from core.entry import ORIGIN, Entry, EntryId, parse_entry_id, streams_of
@@ -19,8 +20,7 @@ LABELS = 2**31
 MOST_AHEAD_MS = 1_000
 
 
-@dataclass(frozen=True)
-class PlacedEntry:
+class PlacedEntry(NamedTuple):
     """An entry with the partition it came from, :data:`LABELS` for one of the labels stream."""
 
     partition: int

@@ -93,6 +93,11 @@ class MixedRun:
 
 def mixed_runs(entries: Iterable[PlacedEntry]) -> Iterator[list[PlacedEntry]]:
     """Entries in merged order, cut where the form of the records changes."""
+    entries = list(entries)
+    if len({is_block(item) for item in entries if item.partition != LABELS}) < 2:
+        if entries:
+            yield entries
+        return
     run: list[PlacedEntry] = []
     blocks: bool | None = None
     for item in entries:

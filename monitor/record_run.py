@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import accumulate, compress
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from core.merged_reader import PlacedEntry
 from core.model import Floats
 from core.model_file import ModelFile
 from core.record_decoder import RecordDecoder
-from core.record_rows import RecordRows
+from core.record_rows import AlikeRows, RecordRows
 from core.sample_block import is_sampled
 from core.scoring import score_batch
 from monitor.state import Position
@@ -72,21 +72,31 @@ class RecordRun:
         self.placed = placed
         self.times_ms = [item.id.ms for item in placed]
         scored = score_batch(model.model, decoder.decode([item.entry for item in placed]))
-        by_entry = {id(rows.entry): rows for rows in scored.batch.entries}
-        self._rows: list[RecordRows | None] = [by_entry.get(id(item.entry)) for item in placed]
+        batch = scored.batch
+        # most runs: entries of one form, every record usable
+        self._alike = batch.entries if isinstance(batch.entries, AlikeRows) and not batch.rejections else None
         # before calibration: what is watched must not change with one, and labels are tested on the logit too
-        self.x, self.probability = scored.batch.x, scored.scores.uncalibrated
+        self.x, self.probability = batch.x, scored.scores.uncalibrated
         calibrates = scored.scores.raw_probability is not None
         self.calibrated = scored.scores.probability if calibrates else None  # (n,) what predictions say
         self._logit = scored.scores.logit
-        refused = [item for item in scored.batch.rejections if item.entry is not None]
+        refused = [item for item in batch.rejections if item.entry is not None]
         self._refused = {id(item.entry): item.reason for item in refused}
-        self.stops: list[int] = []
-        position = 0
-        for rows in self._rows:
-            position = position if rows is None else rows.stop
-            self.stops.append(position)
+        self._rows: Sequence[RecordRows | None]
+        self.stops: Sequence[int]
+        if self._alike is not None:
+            each = self._alike.rows_each
+            self._rows, self.stops = self._alike, range(each, each * len(placed) + 1, each)
+        else:
+            by_entry = {id(rows.entry): rows for rows in batch.entries}
+            self._rows = [by_entry.get(id(item.entry)) for item in placed]
+            self.stops = list(accumulate(0 if rows is None else rows.count for rows in self._rows))
         self.first_row = self._rows_before(positions.get(placed[0].partition)) if placed else 0
+
+    @property
+    def all_usable(self) -> bool:
+        """Whether each record of each entry can be used."""
+        return self._alike is not None
 
     def entry_of(self, row: int) -> int:
         """Index of the entry that holds a row."""
@@ -108,6 +118,39 @@ class RecordRun:
 
     def sample(self, start: int, stop: int, share: float) -> SampledRows:
         """The sampled ones among rows ``start`` to ``stop``."""
+        alike = self._alike
+        ids, positions, labels = (
+            self._one_each(alike, start, stop) if alike is not None and alike.plain else self._named(start, stop)
+        )
+        kept = np.ones(len(ids), dtype=bool)
+        if share < 1.0:
+            kept[:] = [is_sampled(record_id, share) for record_id in ids]
+            ids = list(compress(ids, kept))
+        return SampledRows(
+            self.x[start:stop][kept],
+            labels[kept],
+            ids,
+            positions[kept],
+            self._logit[start:stop][kept],
+            (start + np.flatnonzero(kept)).tolist(),
+        )
+
+    def _one_each(self, alike: AlikeRows, start: int, stop: int) -> tuple[list[bytes], NDArray[np.int64], Floats]:
+        """As :meth:`_named`, where each row is an entry of its own."""
+        placed = self.placed[start:stop]
+        if alike.ids is None:
+            ids = [default_record_id(item.partition, item.entry.id, 0) for item in placed]
+        else:
+            ids = list(alike.ids[start:stop])
+        positions = np.zeros((len(placed), 4), dtype=np.int64)
+        positions[:, 0] = _int64(self.times_ms[start:stop])
+        positions[:, 1] = _int64([item.id.seq for item in placed])
+        positions[:, 3] = [item.partition for item in placed]
+        labels = np.full(len(placed), np.nan) if alike.labels is None else alike.labels[start:stop]
+        return ids, positions, labels
+
+    def _named(self, start: int, stop: int) -> tuple[list[bytes], NDArray[np.int64], Floats]:
+        """Id, position (4,) and label of each of the rows ``start`` to ``stop``."""
         ids: list[bytes] = []
         ms: list[int] = []
         seq: list[int] = []
@@ -127,26 +170,23 @@ class RecordRun:
                 ids += [default_record_id(item.partition, item.entry.id, number) for number in own]
             else:
                 ids += rows.ids[part]
-            ms += [min(item.id.ms, LARGEST_INT64)] * count
-            seq += [min(item.id.seq, LARGEST_INT64)] * count
+            ms += [item.id.ms] * count
+            seq += [item.id.seq] * count
             numbers += own
             partitions += [item.partition] * count
             labels += _UNLABELLED * count if rows.labels is None else rows.labels[part].tolist()
-        kept = np.ones(len(ids), dtype=bool)
-        if share < 1.0:
-            kept[:] = [is_sampled(record_id, share) for record_id in ids]
-        return SampledRows(
-            self.x[start:stop][kept],
-            np.array(labels, dtype=np.float64)[kept],
-            list(compress(ids, kept)),
-            np.column_stack([np.array(column, dtype=np.int64)[kept] for column in (ms, seq, numbers, partitions)]),
-            self._logit[start:stop][kept],
-            (start + np.flatnonzero(kept)).tolist(),
-        )
+        columns = [_int64(column) for column in (ms, seq, numbers, partitions)]
+        return ids, np.column_stack(columns), np.array(labels, dtype=np.float64)
 
     def runs(self, start: int, stop: int) -> list[Run]:
         """Where rows ``start`` to ``stop`` stand; no more than the trail keeps, the last ones."""
         start = max(start, stop - EXACT_RECORDS)
+        if self._alike is not None and self._alike.plain:
+            given: Sequence[bytes | None] = self._alike.ids or [None] * stop
+            return [
+                Run(item.partition, item.id.ms, item.id.seq, [0], None if record_id is None else [record_id])
+                for item, record_id in zip(self.placed[start:stop], given[start:stop], strict=True)
+            ]
         found: list[Run] = []
         index = self.entry_of(start)
         while start < stop:
@@ -166,6 +206,8 @@ class RecordRun:
 
         An entry that is unusable as a whole counts once.
         """
+        if self._alike is not None:
+            return Unusable(0, 0)
         rows, item = self._rows[index], self.placed[index]
         reason = self._refused.get(id(item.entry.fields))
         if reason is not None:
@@ -190,6 +232,12 @@ class RecordRun:
         return (
             min(position.row, rows.count) if rows.rows is None else int(np.searchsorted(rows.rows, position.row))
         )
+
+
+def _int64(values: list[int]) -> NDArray[np.int64]:
+    if max(values, default=0) > LARGEST_INT64:
+        values = [min(value, LARGEST_INT64) for value in values]
+    return np.array(values, dtype=np.int64)
 
 
 def is_block(item: PlacedEntry) -> bool:

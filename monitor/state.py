@@ -42,10 +42,10 @@ class Position(msgspec.Struct, frozen=True):
         """Everything up to here is wholly read."""
         return self.entry_id if self.row == WHOLE else self.entry_id.before
 
-    def past(self, entry_id: EntryId, row: int | None) -> Position:
-        """The position before a row of a later entry, or behind all of it (None)."""
-        entries = self.entries + (row is None)
-        return Position(entry_id.ms, entry_id.seq, WHOLE if row is None else row, entries)
+    def past(self, entry_id: EntryId, row: int | None, entries: int = 1) -> Position:
+        """The position before a row of a later entry; None: behind it, the last of so many whole ``entries``."""
+        read = self.entries if row is not None else self.entries + entries
+        return Position(entry_id.ms, entry_id.seq, WHOLE if row is None else row, read)
 
 
 class MonitorState(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -152,10 +154,8 @@ class WindowEngine:
         # a pane that is over ends with the entry of its last row; unusable ones behind it belong to the next
         if last is None:
             last = records.entry_of(reached.row - 1) + 1 if self._is_over(pane) else end
-        index = at.entry
-        while index < last and records.stops[index] <= reached.row:
-            self._leave(pane, records, index, None)
-            index += 1
+        index = min(last, bisect_right(records.stops, reached.row, lo=at.entry))
+        self._leave_whole(pane, records, at.entry, index)
         if index < last:
             self._leave(pane, records, index, records.row_number(reached.row))
         if (reached.label, reached.part) != (at.label, at.part):
@@ -212,6 +212,19 @@ class WindowEngine:
     def _is_over(self, pane: OpenPane) -> bool:
         alarmed = self._engine.alarmed or pane.at_label is not None
         return self._engine.pane_records == self._settings.slide or (pane.cuts and alarmed)
+
+    def _leave_whole(self, pane: OpenPane, records: RecordRun, first: int, stop: int) -> None:
+        """This pane holds entries ``first`` to ``stop`` to their ends."""
+        if not records.all_usable:
+            for index in range(first, stop):
+                self._leave(pane, records, index, None)
+        elif first < stop:
+            pane.reach(max(records.times_ms[first:stop]))
+            newest = {item.partition: item for item in records.placed[first:stop]}
+            counts = Counter(item.partition for item in records.placed[first:stop])
+            for partition, item in newest.items():
+                before = self._positions.get(partition, Position())
+                self._positions[partition] = before.past(item.id, None, counts[partition])
 
     def _leave(self, pane: OpenPane, records: RecordRun, index: int, row: int | None) -> None:
         """This pane holds an entry up to ``row`` (None: to its end); what it could not use counts as skipped."""
