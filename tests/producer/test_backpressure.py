@@ -149,13 +149,13 @@ def test_a_sender_slower_than_the_linger_waits_for_room_too(
         sender.start()
         wait_until(lambda: producer.waited_s > 0, "a sender that waits")
         assert producer.unsent <= 3 * batch_rows
-        connection.call("XGROUP", "SETID", records, SCORERS, "$")
         done.set()
-        require(connection, keys, "idle")
-        connection.call("XGROUP", "CREATE", records, "idle", "$")
-        sender.join(20)
-        assert not sender.is_alive()
-        assert producer.flush() == 0
+
+        def reader_keeps_up() -> bool:
+            connection.call("XGROUP", "SETID", records, SCORERS, "$")
+            return not sender.is_alive() and producer.flush(0.05) == 0
+
+        wait_until(reader_keeps_up, "that everything is sent")
     assert [entry.fields[3] for entry in stream(records)] == [b"%d" % number for number in range(taken)]
 
 

@@ -51,7 +51,10 @@ def up(fitted: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-            process.wait(40)
+            try:
+                process.wait(40)
+            finally:
+                process.kill()  # else one that does not listen would be waited for without end
 
 
 def test_a_newcomer_pushes_reads_looks_and_stops(
