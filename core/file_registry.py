@@ -40,7 +40,7 @@ class Promotion(msgspec.Struct, frozen=True):
     epoch: int
     ts_ms: int
     reason: str
-    decision: msgspec.Raw = msgspec.Raw(b"null")  #: as the trainer recorded it; null where a person decided
+    decision: msgspec.Raw = msgspec.Raw(b"null")  #: as in Redis; null: there is none
 
 
 @dataclass(frozen=True)

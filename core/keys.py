@@ -102,7 +102,7 @@ class ShadowKeys(PartitionKeys):
 
     @property
     def start(self) -> str:
-        """Where the shadow began: what there was of records and of its results by then."""
+        """Where the shadow began: entries ever added to records and to its results by then."""
         return self._own("start")
 
     def _own(self, name: str) -> str:
@@ -203,7 +203,7 @@ class PipelineKeys:
         return self._key("retrain")
 
     def alert(self, fingerprint: str, started_ms: int) -> str:
-        """An alert that asked to retrain, by which it is known when it is said again; it expires."""
+        """Id of the retrain event that stands for an alert, by which it is known when it is said again."""
         return self._key(f"alerts:{fingerprint}:{started_ms}")
 
     @property
@@ -212,8 +212,13 @@ class PipelineKeys:
         return self._key("promotions")
 
     @property
+    def decisions(self) -> str:
+        """One entry a decision that left production as it was."""
+        return self._key("decisions")
+
+    @property
     def models(self) -> str:
-        """Model files by run id."""
+        """Model files by run id, the SHA-256 of each as ``RUN:sha256`` beside it."""
         return self._key("models")
 
     @property
@@ -223,5 +228,6 @@ class PipelineKeys:
 
     @property
     def shadows(self) -> str:
-        """Models of candidates that are scored beside production, and since when."""
+        """Models of candidates that are scored beside production, with their SHA-256 (``RUN:sha256``), since when
+        (``RUN:since_ms``), and each test made of them (``RUN:test:1``, 2, ...; JSON)."""
         return self._key("shadows")

@@ -26,7 +26,7 @@ class Promotion(msgspec.Struct, frozen=True):
     epoch: int
     reason: str
     ts_ms: int
-    decision: bytes = b""  #: JSON as the trainer recorded it; empty where a person decided
+    decision: bytes = b""  #: JSON as the trainer recorded it; see :mod:`core.own_figures` where a person decided
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,6 @@ class Registry(Protocol):
     ) -> Production:
         """Make a run production if the epoch is still ``expected_epoch`` (0: none yet). Raises Superseded.
 
-        ``reason`` is a sentence or a word, ``decision`` the record of the decision that led here, as JSON; empty
-        where a person decided.
+        ``reason`` is a sentence or a word, ``decision`` the record of the decision that led here, as JSON; where
+        a person decided the model's own figures alone, or empty.
         """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from core.errors import StreamError, Superseded, UnknownRun, UsageError
+from core.connection import ServerError
+from core.decision_entry import add_decision, decision_fields, require_decisions
+from core.errors import GroupMissing, StreamError, Superseded, UnknownRun, UsageError
 from core.keys import TRAINERS
 from core.miniflow import MiniFlow, Parameter, Run
 from core.model_file import ModelFile
@@ -23,6 +25,7 @@ from trainer.dataset import Dataset, LabelledRows
 from trainer.decision import choices_of
 from trainer.imported.judged_rows import run_may_have_seen
 from trainer.open_request import ABOUT_A_MODEL, DRIFTS, RetrainRequest
+from trainer.own_figures import own_figures
 from trainer.promotion.coverage import LabelCoverage, label_coverage
 from trainer.promotion.decision import PromotionDecision
 from trainer.promotion.rule import decide_without_candidate
@@ -65,12 +68,12 @@ class Answering:
         """Answer ``request`` with the rows of ``dataset``, against production as the caller last saw it.
 
         Steps: train and judge in memory; log the run with its figures and the decision; promote with the
-        acknowledgement in one script call, or record the outcome, note the attempt and acknowledge. The
-        acknowledgement comes last: a kill before it leaves the event pending, the next trainer takes it over and
-        trains the same model again, as the same attempt: the one that was lost led to nothing. A kill between
-        promotion and the run's outcome is mended by :func:`trainer.seeding.record_promotion`. Where another
-        trainer took the event over and answered it meanwhile, its answer is the only one: nothing is promoted,
-        nor noted.
+        acknowledgement in one script call, or record the outcome, note the attempt, and tell the decisions stream
+        with the acknowledgement in one call. The acknowledgement comes last: a kill before it leaves the event
+        pending, the next trainer takes it over and trains the same model again, as the same attempt: the one that
+        was lost led to nothing. A kill between promotion and the run's outcome is mended by
+        :func:`trainer.seeding.record_promotion`. Where another trainer took the event over and answered it
+        meanwhile, its answer is the only one: nothing is promoted, nor noted, nor told.
 
         Raises
         ------
@@ -79,6 +82,7 @@ class Answering:
         GroupMissing
             The retrain stream or its group is gone.
         """
+        require_decisions(self._registry.connection, self._registry.keys)
         seen = last_attempt(self._registry.connection, self._registry.keys)
         tests = seen.tests(request.event_id)
         since, rows, trained = self._train(request, production, model, dataset, attempt=tests + 1)
@@ -104,7 +108,8 @@ class Answering:
             raise StreamError(str(error)) from error  # a full disk is waited out, not died of
         # nothing but drifts is tried again, and a note has room for one event
         if made is None and (reason not in DRIFTS or self._note(request, seen, rows, tests + decision.tested)):
-            self.acknowledge(request.event_id, request.deliveries)
+            told = decision_fields(run.run_id, outcome, reason, verdict, request.event_id)
+            self._close(request, told)
         return Answer(outcome, verdict, run.run_id, len(rows.y), made)
 
     def _note(self, request: RetrainRequest, seen: Attempt, rows: LabelledRows, tests: int) -> bool:
@@ -141,6 +146,7 @@ class Answering:
                 coverage=label_coverage(dataset.seen(since), model.model),
                 rival_saw=run_may_have_seen(self._miniflow, production.run_id),
             )
+            trained = _with_figures(trained)
         except Exception as error:  # noqa: BLE001  (no data may stop the service: whatever it is, it is the answer)
             return since, rows, _Unjudged("failed", f"Training failed: {type(error).__name__}: {error}")
         return since, rows, trained
@@ -169,6 +175,24 @@ class Answering:
         except Superseded as error:
             return None, f"The candidate was better, but {error}."
         return made, trained.verdict
+
+    def _close(self, request: RetrainRequest, told: list[bytes]) -> None:
+        """Acknowledge an event and tell the decisions stream what came of it, in one step: so it is told once.
+
+        Where the server refuses to have it told, the event is let go of all the same: its run has the answer, and
+        to train for it again would make another run each time and, of a drift, another test.
+        """
+        connection, keys = self._registry.connection, self._registry.keys
+        result = EntryResult(request.event_id, request.deliveries, [(1, told)])
+        try:
+            commit(connection, keys.retrain, TRAINERS, self._consumer, (keys.decisions,), [result])
+        except GroupMissing:
+            # the group that is made next acknowledges what its runs have answered, and tells nothing of it
+            add_decision(connection, keys, told)
+            raise
+        except ServerError:
+            self.acknowledge(request.event_id, request.deliveries)
+            raise
 
     def acknowledge(self, event_id: bytes, deliveries: int) -> None:
         """Let go of an event that has its answer. Raises GroupMissing as :meth:`answer`."""
@@ -212,6 +236,14 @@ class _Unjudged:
 
     outcome: Outcome
     verdict: str
+
+
+def _with_figures(trained: Retraining) -> Retraining:
+    """The same, its decision with the candidate's own figures where that is to be promoted."""
+    if trained.result != "candidate" or trained.fitted is None or trained.decision is None:
+        return trained
+    own = own_figures(trained.fitted.file, trained.fitted.holdout)
+    return replace(trained, decision=msgspec.structs.replace(trained.decision, own=own))
 
 
 def _decision(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from core.decision_entry import decision_fields
 from core.drift.homogeneity import is_grouped_by_class
 from core.errors import Superseded
 from core.miniflow import MiniFlow, Run
@@ -16,6 +17,7 @@ from trainer.fit import FittedModel, probability
 from trainer.holdout import Holdout
 from trainer.imported.judged_rows import run_may_have_seen
 from trainer.metrics.probability import log_loss
+from trainer.own_figures import own_figures_of_run
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.duel import duel
 from trainer.promotion.fresh_rows import judges_of
@@ -105,12 +107,17 @@ def settle(
 ) -> Settlement:
     """Record the decision with the run, promote by it over what the caller saw, and say how the run ended.
 
+    A promotion is told with the candidate's own figures; a decision that is none goes to the decisions stream.
+
     Raises
     ------
     UsageError
         The MiniFlow directory cannot be written.
     """
     run = books.miniflow.run(run_id)
+    if decision.promote:
+        own = own_figures_of_run(books.miniflow, run_id, candidate)
+        decision = msgspec.structs.replace(decision, own=own)
     recorded = record(run, decision, production)
     promoted, verdict = decision.promote, decision.sentence
     if promoted:
@@ -118,7 +125,12 @@ def settle(
             production = books.promote(run_id, candidate, production, verdict, recorded.encoded)
         except Superseded as error:
             promoted, verdict = False, f"The model was better, but {error}."
-    run.finish("promoted" if promoted else "superseded" if decision.promote else "refused", verdict)
+    outcome = "promoted" if promoted else "superseded" if decision.promote else "refused"
+    try:
+        if not promoted:
+            books.tell(decision_fields(run_id, outcome, recorded.reason, verdict))
+    finally:
+        run.finish(outcome, verdict)
     return Settlement(promoted, verdict, recorded, production if promoted else books.registry.production())
 
 

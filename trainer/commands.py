@@ -211,6 +211,7 @@ def enter_candidate(
         current = books.rival(production, new_schema=new_schema)
         if current is not None and not new_schema:
             _check_schema(schema, current.model.schema)
+        books.require_telling()
         made = make(current if current is not None and current.model.schema == schema else None)
         fitted = made.fitted
         run_id = log_run(books.miniflow, fitted, reason, params)
@@ -273,7 +274,7 @@ def promote_run(run: str, settings: Settings, new_schema: bool = False) -> Produ
         current = books.rival(production, new_schema=new_schema)
         if current is not None and not new_schema:
             _check_schema(model.model.schema, current.model.schema)
-        return books.promote(run, model, production, MANUAL)
+        return books.promote_by_hand(run, model, production, MANUAL)
 
 
 def rollback(settings: Settings) -> Production:
@@ -297,7 +298,8 @@ def rollback(settings: Settings) -> Production:
                 f"run {production.run_id} is the first in production, so there is none to go back to; "
                 "choose one with `streamgauge promote RUN`"
             )
-        return books.promote(production.previous, books.model(production.previous), production, ROLLBACK)
+        before = production.previous
+        return books.promote_by_hand(before, books.model(before), production, ROLLBACK)
 
 
 def list_runs(settings: Settings) -> RunListing:

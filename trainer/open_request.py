@@ -12,6 +12,7 @@ from core.fields import decode_fields
 from core.keys import TRAINERS, PipelineKeys
 from core.number import shown
 from core.record_place import RecordPlace, place_of
+from core.registry import Production
 from trainer.alert_event import as_of_drift, open_episode
 
 #: Why the monitor asks: the records drift, or the labels say that the model's probabilities hold no more.
@@ -75,12 +76,14 @@ def read_event(entry: Entry) -> RetrainEvent:
     return event
 
 
-def find_open_request(connection: Connection, keys: PipelineKeys, production: str) -> OpenRequest | None:
+def find_open_request(connection: Connection, keys: PipelineKeys, production: Production) -> OpenRequest | None:
     """The newest event of a drift, where it was answered without a promotion and its episode is still open.
 
     It is derived from the streams alone, so it survives a restart and passes to another trainer: the event's model
-    is still production, the group has acknowledged it, and the newest window belongs to the same episode. An
-    alert's event that stands for an episode is one of a drift, too (see trainer.alert_event).
+    is production and has been since before the event, the group has acknowledged it, and the newest window belongs
+    to the same episode. Production that was set later is an answer, though it be the same run: a person who goes
+    back to it after a promotion has decided. An alert's event that stands for an episode is one of a drift, too
+    (see trainer.alert_event).
 
     Raises
     ------
@@ -89,7 +92,9 @@ def find_open_request(connection: Connection, keys: PipelineKeys, production: st
     """
     episode = open_episode(connection, keys)
     found = None if episode is None else _newest_drift_event(connection, keys)
-    if found is None or found.event.model != production or found.event.episode != episode:
+    if found is None or found.event.model != production.run_id or found.event.episode != episode:
+        return None
+    if production.updated_ts_ms > parse_entry_id(found.entry.id).ms:  # both by the clock of one server
         return None
     return found if _acknowledged(connection, keys, found.entry.id) else None
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from core.connection import Connection, RedisError, without_password
+from core.decision_entry import add_decision, require_decisions
 from core.errors import (
     ModelFileError,
     NoProductionModel,
@@ -21,9 +22,11 @@ from core.errors import (
 from core.file_registry import FileRegistry
 from core.miniflow import MODEL_ARTIFACT, MiniFlow
 from core.model_file import ModelFile
+from core.own_figures import encode_alone
 from core.redis_registry import RedisRegistry
 from core.registry import Production, Registry
 from core.settings import Settings
+from trainer.own_figures import own_figures_of_run
 from trainer.seeding import put_back, record_promotion, seed_production
 
 
@@ -126,6 +129,23 @@ class Registries:
         if self.registry is not self.files:
             self.files.follow(self.registry)
         return made
+
+    def promote_by_hand(
+        self, run_id: str, model: ModelFile, production: Production | None, reason: str
+    ) -> Production:
+        """The same where a person decided; told with the run's own figures, if it is here."""
+        own = own_figures_of_run(self.miniflow, run_id, model)
+        return self.promote(run_id, model, production, reason, encode_alone(own))
+
+    def require_telling(self) -> None:
+        """Fail where :meth:`tell` would, before a candidate is made that may take long."""
+        if isinstance(self.registry, RedisRegistry):
+            require_decisions(self.registry.connection, self.registry.keys)
+
+    def tell(self, decision: list[bytes]) -> None:
+        """Tell Redis, where there is one, that a person's candidate did not replace production."""
+        if isinstance(self.registry, RedisRegistry):
+            add_decision(self.registry.connection, self.registry.keys, decision)
 
 
 def _holds(store: RedisRegistry | MiniFlow, run_id: str) -> bool:

@@ -18,8 +18,10 @@ from core.errors import (
 from core.file_registry import FileRegistry
 from core.miniflow import MiniFlow
 from core.model_file import ModelFile
+from core.own_figures import encode_alone
 from core.redis_registry import RedisRegistry
 from core.registry import Production
+from trainer.own_figures import own_figures_of_run
 from trainer.run_log import LOGGED
 
 #: Reason of the promotion that brings production back.
@@ -48,7 +50,9 @@ def seed_production(registry: RedisRegistry, files: FileRegistry) -> Seeded:
         lost = files.production()
         if lost is None:
             return Seeded(None, brought_back=False)
-        made = registry.promote(lost.run_id, files.model(lost.run_id), 0, SEEDED)
+        model = files.model(lost.run_id)
+        own = own_figures_of_run(MiniFlow(files.root, files.experiment), lost.run_id, model)
+        made = registry.promote(lost.run_id, model, 0, SEEDED, encode_alone(own))
     except Superseded:
         return Seeded(registry.production(), brought_back=False)  # another trainer was first
     except (RegistryError, ModelFileError) as error:

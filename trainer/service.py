@@ -22,7 +22,9 @@ from core.model_file import ModelFile
 from core.pipeline_config import PipelineConfig, agree_again
 from core.redis_registry import RedisRegistry
 from core.registry import Production
+from core.retention import DECISIONS
 from core.scripts.commit import EntryResult, commit
+from core.scripts.trim import trim
 from core.service import Service
 from core.settings import Settings
 from core.traceparent import traceparent_of
@@ -174,6 +176,7 @@ class Trainer(Service):
         if time.monotonic() >= self._next_trim_s:
             dataset.refresh()
             self._intake.retire(dataset)
+            trim(self._connection, self._keys.decisions, *DECISIONS)
             if dataset.dropped_labels > self._labels_dropped:
                 self.log.warning("labels without a row dropped, there are too many", labels=dataset.dropped_labels)
             self._labels_dropped = dataset.dropped_labels
@@ -183,7 +186,7 @@ class Trainer(Service):
         """The schedule, and the request that more labels may have made answerable."""
         if self.settings.retrain_every_s is not None:
             self._schedule(production, self.settings.retrain_every_s)
-        request = find_open_request(self._connection, self._keys, production.run_id)
+        request = find_open_request(self._connection, self._keys, production)
         before, self._open = self._open, request
         if request is None:
             if before is not None and before.event.model == production.run_id and not self._taken_up(before):

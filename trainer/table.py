@@ -198,7 +198,8 @@ def column_numbers(path: Path, name: str, lines: list[int], column: tuple[str, .
             what = "is empty" if not cell else f"holds {shown(cell)}"
             wanted = "a finite number" if error.reason == "not_finite" else "a plain decimal number"
             raise DataError(
-                f"{path}: line {line}, column {name!r} {what}; write {wanted} there or remove the row"
+                f"{path}: line {line}, column {name!r} {what}; write {wanted} there, remove the row, "
+                "or leave the column out where it is no feature"
             ) from error
     raise AssertionError(name)  # the expression over all cells and the one over each agree
 

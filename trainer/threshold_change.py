@@ -91,7 +91,7 @@ def set_threshold(settings: Settings) -> ThresholdChange:
             made = _log(books.miniflow, run_id, changed, point, holdout, rows, validation)
             run = books.miniflow.run(made)
             try:
-                production = books.promote(made, changed, production, MANUAL)
+                production = books.promote_by_hand(made, changed, production, MANUAL)
             except Superseded as error:
                 run.finish("superseded", f"The operating point is not in production, because {error}.")
                 raise

@@ -68,7 +68,7 @@ class Damage:
         ]
         self._named = {
             name: getattr(keys, name)
-            for name in (*_FIELDS, "labels", "samples", "unmatched", "drift", "retrain", "promotions")
+            for name in (*_FIELDS, "labels", "samples", "unmatched", "drift", "retrain", "promotions", "decisions")
         }
         self._hurt: set[str] = set()
 

@@ -175,6 +175,7 @@ def entries(schema: Schema) -> dict[str, st.SearchStrategy[Fields]]:
         # no run id: a promotion that names one is no garbage, it is a promotion
         "promotions": any_fields().filter(lambda fields: b"run_id" not in fields[::2]),
         "unmatched": any_fields(),
+        "decisions": any_fields(),
         "predictions": any_fields(),
         "rejected": any_fields(),
     }

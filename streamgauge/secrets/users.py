@@ -56,16 +56,17 @@ USERS = (
         "monitor",
         "~sg:{PIPELINE}:config ~sg:{PIPELINE}:labels ~sg:{PIPELINE}:monitor ~sg:{PIPELINE}:drift "
         "~sg:{PIPELINE}:samples ~sg:{PIPELINE}:retrain ~sg:{PIPELINE}:alerts:* ~sg:{PIPELINE:*}:records "
-        "%R~sg:{PIPELINE}:production %R~sg:{PIPELINE}:models %R~sg:{PIPELINE}:promotions",
-        "eval evalsha get hdel hget hgetall hincrby hmget hstrlen hset hsetnx info memory|usage ping set time "
-        "type xadd xdel xgroup|create xgroup|setid xinfo|groups xinfo|stream xlen xpending xrange xread xrevrange "
-        "xtrim",
+        "%R~sg:{PIPELINE}:production %R~sg:{PIPELINE}:models %R~sg:{PIPELINE}:promotions "
+        "%R~sg:{PIPELINE}:decisions %R~sg:{PIPELINE:*}:predictions %R~sg:{PIPELINE:*}:rejected",
+        "eval eval_ro evalsha evalsha_ro get hdel hget hgetall hincrby hmget hstrlen hset hsetnx info "
+        "memory|usage ping set time type xadd xdel xgroup|create xgroup|setid xinfo|consumers xinfo|groups "
+        "xinfo|stream xlen xpending xrange xread xrevrange xtrim",
     ),
     User(
         "trainer",
         "~sg:{PIPELINE}:config ~sg:{PIPELINE}:labels ~sg:{PIPELINE}:unmatched ~sg:{PIPELINE}:retrain "
-        "~sg:{PIPELINE}:production ~sg:{PIPELINE}:promotions ~sg:{PIPELINE}:models %R~sg:{PIPELINE}:samples "
-        "%R~sg:{PIPELINE}:drift",
+        "~sg:{PIPELINE}:production ~sg:{PIPELINE}:promotions ~sg:{PIPELINE}:decisions ~sg:{PIPELINE}:models "
+        "%R~sg:{PIPELINE}:samples %R~sg:{PIPELINE}:drift",
         "eval evalsha exists hdel hexists hget hgetall hkeys hmget hstrlen hset hsetnx info memory|usage ping "
         "time type xack xadd xclaim xdel xgroup|create xgroup|delconsumer xinfo|consumers xinfo|groups xlen "
         "xpending xrange xreadgroup xrevrange xtrim",
@@ -85,15 +86,15 @@ USERS = (
     User(
         "viewer",
         "%R~sg:{PIPELINE}:* %R~sg:{PIPELINE:*}:*",
-        "cluster|slots command|info eval hgetall hmget hstrlen info memory|usage ping time type xinfo|consumers "
-        "xinfo|groups xinfo|stream xlen xpending xrange xrevrange",
+        "cluster|slots command|info eval eval_ro evalsha_ro hgetall hmget hstrlen info memory|usage ping time "
+        "type xinfo|consumers xinfo|groups xinfo|stream xlen xpending xrange xrevrange",
     ),
     User(
         "operator",
         "%R~sg:{PIPELINE}:samples %R~sg:{PIPELINE}:labels ~sg:{PIPELINE}:shadows ~sg:{PIPELINE:*}:shadow:* "
         "~sg:{PIPELINE}:config ~sg:{PIPELINE}:production ~sg:{PIPELINE}:promotions ~sg:{PIPELINE}:models "
         "~sg:{PIPELINE}:retrain ~sg:{PIPELINE:*}:records ~sg:{PIPELINE:*}:rejected ~sg:{PIPELINE:*}:producer:* "
-        "~sg:{PIPELINE:*}:floor",
+        "~sg:{PIPELINE:*}:floor %W~sg:{PIPELINE}:decisions",
         "cluster|slots del eval evalsha exists get hdel hget hgetall hmget hset hsetnx hstrlen info memory|usage "
         "ping set time type xadd xdel xgroup|create xgroup|destroy xinfo|groups xinfo|stream xlen xpending xrange "
         "xrevrange xtrim",

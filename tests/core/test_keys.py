@@ -29,7 +29,7 @@ def test_names_are_those_of_the_wire_format() -> None:
     assert partition.producer("p1") == "sg:{raisin:2}:producer:p1"
     for name in (
         "config", "labels", "samples", "unmatched", "monitor", "drift", "retrain", "promotions", "models",
-        "production", "shadows",
+        "production", "shadows", "decisions",
     ):  # fmt: skip
         assert getattr(keys, name) == f"sg:{{raisin}}:{name}"
 
@@ -42,7 +42,7 @@ def test_no_two_keys_of_a_pipeline_are_equal() -> None:
         for name, attribute in vars(type(owner)).items()
         if isinstance(attribute, property)
     ]
-    assert len(found) == len(set(found)) == 11 + 3 * 5
+    assert len(found) == len(set(found)) == 12 + 3 * 5
 
 
 def test_all_keys_of_a_partition_share_one_hash_tag() -> None:

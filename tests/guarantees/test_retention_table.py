@@ -1,8 +1,7 @@
-"""The table of what is kept: its figures, and that the service which it names trims by them."""
+"""What is kept: the services trim by it, as the table of keys in docs/reference/wire.md says."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from core.connection import Connection
 from core.keys import PipelineKeys
 from core.log import logger
 from core.model_file import ModelFile
-from core.pipeline_config import DEFAULTS
 from core.redis_registry import RedisRegistry
-from core.scripts.publish import SEQUENCE_KEPT_S
 from core.settings import Settings
 from monitor.service import Monitor
 from tests.monitor.scenario import make_model
@@ -23,41 +20,7 @@ from trainer.dataset import Dataset
 from trainer.label_intake import LabelIntake
 from trainer.service import Trainer
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire-format.md"
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-MIB = 1024 * 1024
-RECORDS = (DEFAULTS["records_keep_ms"], DEFAULTS["records_keep_bytes"])
-#: What is kept by the name of the key on the page.
-KEPT = {
-    "records": RECORDS,
-    "predictions": RECORDS,
-    "rejected": retention.REJECTED,
-    "labels": retention.LABELS,
-    "samples": retention.SAMPLES,
-    "unmatched": retention.UNMATCHED,
-}
-
-
-def kept_on_page(name: str) -> str:
-    """The last column of a key's row."""
-    found = re.search(rf"^\| `sg:\{{PIPELINE(?::P)?\}}:{name}` \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
-    assert found is not None, name
-    return found[1]
-
-
-@pytest.mark.parametrize("name", KEPT)
-def test_the_page_tells_what_is_kept(name: str) -> None:
-    found = re.match(r"(\d+) (h|days) and (\d+) MiB", kept_on_page(name))
-    assert found is not None
-    unit_ms = HOUR_MS if found[2] == "h" else DAY_MS
-    assert (int(found[1]) * unit_ms, int(found[3]) * MIB) == KEPT[name]
-
-
-def test_the_page_tells_what_is_kept_otherwise() -> None:
-    assert kept_on_page("drift") == f"{retention.DRIFT[0] // DAY_MS} days"
-    assert kept_on_page("producer:<id>") == f"{SEQUENCE_KEPT_S // 3600} h"
-    assert kept_on_page("models") == f"production, previous, newest {retention.MODELS}"
+DAY_MS = 24 * 3_600_000
 
 
 @pytest.fixture

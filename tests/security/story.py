@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,7 +20,9 @@ from core.errors import BacklogFull, StreamError
 from core.keys import MONITORS, SCORERS, PipelineKeys, shadow_group
 from core.label_entry import block_fields
 from core.redis_registry import RedisRegistry
+from core.settings import Settings
 from core.shadow_registry import ShadowRegistry
+from monitor.live.reader import LiveReader
 from producer.client import Producer
 from streamgauge.app import app
 from streamgauge.predictions import Predictions
@@ -169,11 +172,13 @@ def play(story: Story) -> None:
             lose_stream(story, producer)
         operate(story)
         alert(monitor.http)
+        look_at_the_page(monitor.http)
         look_from_outside(story)
         for service in services:
             service.terminate()
         assert [service.wait() for service in services] == [0] * len(services), story.logs()
     read_results(story)
+    watch(story)
     exhaust(story)
 
 
@@ -316,6 +321,7 @@ def operate(story: Story) -> None:
     until(lambda: {SCORERS.encode(), MONITORS.encode()} <= group_names(story.admin, records))  # now redrive trims
     for arguments in (
         ("rollback",),
+        ("fit", str(story.folder / "train.csv"), "--label", "good"),  # what is in production again: refused
         ("promote", run),
         ("runs",),
         ("retrain",),
@@ -324,6 +330,8 @@ def operate(story: Story) -> None:
         ("redrive", "--set", "a=1"),
     ):
         assert story.command("operator", *arguments).exit_code == 0, arguments
+    told = {field_map(entry.fields)[b"reason"] for entry in story.entries(story.keys.decisions)}
+    assert {b"drift", b"fit"} <= told
     for arguments in (("status",), ("groups",), ("partitions",), ("redrive", "--list"), ("doctor",)):
         done = story.command("viewer", *arguments)
         assert done.exit_code == (1 if arguments == ("doctor",) else 0), done.output
@@ -336,6 +344,23 @@ def alert(monitor_url: str) -> None:
         status, answer = post_alerts(monitor_url, body, TOKEN)
         assert status == 200, answer
         assert set(answer["alerts"]) <= outcomes
+
+
+def look_at_the_page(monitor_url: str) -> None:
+    """The monitor's live page asks for the state of everything."""
+    status, body = get(monitor_url + "/api/state")
+    state = json.loads(body)
+    assert (status, state["problem"]) == (200, None), body
+    assert state["model"] is not None
+    assert state["predictions"]["newest"]
+
+
+def watch(story: Story) -> None:
+    """A viewer's terminal shows the same."""
+    story.admin.call("SCRIPT", "FLUSH")
+    settings = Settings(redis_url=story.url("viewer"), pipeline=PIPELINE)
+    with story.record.short_lived("viewer"), Connection(story.url("viewer")) as connection:
+        assert LiveReader(connection, settings).read().problem is None
 
 
 def look_from_outside(story: Story) -> None:

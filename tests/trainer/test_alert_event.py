@@ -10,6 +10,7 @@ import pytest
 from core.drift_window import OF_LABELS, UNMENDED, Alarm, DriftWindow, RetrainEvent
 from core.entry import entries_of
 from core.fields import decode_fields, encode_fields
+from core.registry import Production
 from monitor.detectors import concept, unusable
 from tests.both_servers import both_servers
 from tests.trainer.turning import FIRST_MS, until
@@ -18,6 +19,12 @@ from trainer.open_request import find_open_request
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Stage
+
+
+def current(stage: Stage) -> Production:
+    production = stage.registry.production()
+    assert production is not None
+    return production
 
 
 def alert_event(stage: Stage, **changes: Any) -> bytes:
@@ -163,7 +170,7 @@ def test_an_episode_from_before_it_leaves_it_as_it_is(stage: Stage) -> None:
     alert_event(stage)
     stage.window(3)
     assert resolved(stage).reason == "alert"
-    assert find_open_request(stage.connection, stage.keys, stage.production) is None
+    assert find_open_request(stage.connection, stage.keys, current(stage)) is None
 
 
 def test_one_about_another_model_is_superseded(stage: Stage) -> None:
@@ -184,6 +191,6 @@ def test_an_alert_behind_a_drifts_event_does_not_close_it(stage: Stage) -> None:
     until(service, lambda: stage.outcomes() == ["too_few_labels"])
     alert_event(stage)
     until(service, lambda: len(stage.outcomes()) == 2)
-    found = find_open_request(stage.connection, stage.keys, stage.production)
+    found = find_open_request(stage.connection, stage.keys, current(stage))
     assert found is not None
     assert found.entry.id == event_id

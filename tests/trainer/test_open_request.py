@@ -12,6 +12,7 @@ from core.redis_registry import RedisRegistry
 from tests.both_servers import both_servers
 from tests.trainer.turning import counted, misleading, until
 from trainer.attempt import FIELD, Attempt, claim_request, last_attempt, note_attempt
+from trainer.commands import rollback
 from trainer.open_request import due_again
 from trainer.promotion.decision import DECISION_ARTIFACT, PromotionDecision
 from trainer.promotion.error_spending import level_of
@@ -104,6 +105,51 @@ def test_a_request_ends_with_its_episode(stage: Stage, episode: int | None) -> N
     service.step()
     assert stage.outcomes() == ["too_few_labels"]
     assert stage.production == first
+
+
+def test_a_rollback_is_not_undone_by_the_event_that_was_promoted(stage: Stage) -> None:
+    first = stage.first_model()
+    service = stage.started()
+    ids, y = stage.drifted(labels=150)
+    stage.drift_event()
+    until(service, lambda: stage.outcomes() == ["promoted"])
+    assert rollback(stage.settings).run_id == first
+    stage.label(ids[150:], y[150:])  # the labels grow by more than half
+    for _ in range(2):
+        service._next_look_s = 0.0
+        service.step()
+    assert (stage.outcomes(), stage.production) == (["promoted"], first)
+
+
+def test_a_new_alarm_after_a_rollback_is_answered(stage: Stage) -> None:
+    first = stage.first_model()
+    service = stage.started()
+    stage.drifted(labels=300)
+    stage.drift_event()
+    until(service, lambda: stage.outcomes() == ["promoted"])
+    assert rollback(stage.settings).run_id == first
+    until(service, lambda: service._production is not None and service._production.run_id == first)
+    ids, y = stage.drifted(labels=0, prefix="e", first_ms=FIRST_MS + 1_000)
+    stage.drift_event(since_ms=FIRST_MS + 1_000, episode=9)
+    until(service, lambda: stage.outcomes() == ["promoted", "too_few_labels"])
+    stage.label(ids[:300], y[:300])  # and stays open, as any other
+    until(service, lambda: stage.outcomes() == ["promoted", "too_few_labels", "promoted"])
+    assert stage.production != first
+
+
+@both_servers
+def test_two_trainers_leave_a_rollback_as_it_is(stage: Stage) -> None:
+    first = stage.first_model()
+    one, two = stage.started(), stage.started()
+    ids, y = stage.drifted(labels=150)
+    stage.drift_event()
+    until(one, lambda: stage.outcomes() == ["promoted"])
+    rollback(stage.settings)
+    stage.label(ids[150:], y[150:])
+    for service in (one, two, stage.started()):  # the last was not there before
+        service._next_look_s = 0.0
+        service.step()
+    assert (stage.outcomes(), stage.production, stage.pending()) == (["promoted"], first, 0)
 
 
 def open_again(stage: Stage) -> tuple[Trainer, Trainer]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from core.own_figures import OwnFigures
 from trainer.promotion.coverage import ASSUMPTION, LabelCoverage
 from trainer.promotion.duel import Duel
 
@@ -60,6 +61,7 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
     #: Production is an imported model that may have been trained on its own holdout: there it has the advantage.
     fixed_holdout_seen: bool = False
     coverage: LabelCoverage | None = None  #: None where no rows without labels are known
+    own: OwnFigures | None = None  #: the candidate's, on all rows that its run held out; None: it was not promoted
     assumption: str = ASSUMPTION
     format: int = 1  #: of this record
 
