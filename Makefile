@@ -8,9 +8,11 @@ MLFLOW_STAMP := $(MLFLOW)/.venv/.installed
 OPS := tests/ops
 # OPS_VENV=FOLDER takes an environment that is there already.
 OPS_VENV ?= $(OPS)/.venv
+PAGE := tests/page
+CLIENTS := tests/docs/clients
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mlflow check check-ops k8s-generated dashboards bench bench-drift bench-train chaos lock clean
+.PHONY: help demo test test-mlflow check check-ops check-page check-guides pictures k8s-generated dashboards reference bench bench-drift bench-train bench-page chaos lock clean
 
 help:
 	@echo "make demo   the whole story on this machine: score, drift, alert, retrain, promote"
@@ -18,9 +20,13 @@ help:
 	@echo "make test-mlflow  what MLflow itself reads in an export, in an environment of its own"
 	@echo "make check  ruff, strict mypy, import-linter"
 	@echo "make check-ops  the files for operators: containers, Kubernetes, Prometheus, Alertmanager, Grafana; minutes"
+	@echo "make check-page  the live page in a real browser, with the rules of accessibility; minutes"
+	@echo "make check-guides  the guides' and the tutorial's commands and programs, those in Node.js and Go too; minutes"
+	@echo "make pictures  the pictures of the page in docs/pictures, taken of a running drift; six minutes"
 	@echo "make bench  speed beside the limit and beside peers, with targets; ten minutes"
 	@echo "make bench-drift  false alarms and delays of the drift engine beside peers; 40 minutes"
 	@echo "make bench-train  the solver for many rows beside scikit-learn's, at equal tolerance; minutes"
+	@echo "make bench-page  the live page's first paint and what it costs, at 100,000 records a second; two minutes"
 	@echo "make chaos  attack a running pipeline and prove by id that nothing was lost or doubled; minutes"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -74,11 +80,45 @@ check-ops: $(STAMP) $(if $(filter $(OPS)/.venv,$(OPS_VENV)),$(OPS)/.venv/.instal
 	@$(OPS)/install_programs.sh
 	OPS_VENV=$(OPS_VENV) $(BIN)/python -m pytest $(OPS) $(ARGS)
 
+# Playwright stands in an environment of its own, and ours runs the tests; the browser is the distribution's.
+$(PAGE)/.venv/.installed: $(PAGE)/requirements.txt | $(STAMP)
+	@echo "Setting up $(PAGE)/.venv (once)"
+	@$(BIN)/python -m venv --clear $(PAGE)/.venv
+	@$(PAGE)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+$(PAGE)/node_modules/.installed: $(PAGE)/package.json
+	@$(PAGE)/install_programs.sh
+	@echo "Setting up $(PAGE)/node_modules (once)"
+	@npm install --prefix $(PAGE) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check-page: $(STAMP) $(PAGE)/.venv/.installed $(PAGE)/node_modules/.installed
+	@$(PAGE)/install_programs.sh
+	$(BIN)/python -m pytest $(PAGE) $(ARGS)
+
+$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json
+	@$(CLIENTS)/install_programs.sh
+	@echo "Setting up $(CLIENTS)/node_modules (once)"
+	@npm install --prefix $(CLIENTS) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check-guides: $(STAMP) $(CLIENTS)/node_modules/.installed
+	@$(CLIENTS)/install_programs.sh go
+	GUIDE_CLIENTS=required $(BIN)/python -m pytest tests/docs/test_guides.py tests/docs/test_guides_tutorial.py $(ARGS)
+
+pictures: $(STAMP) $(PAGE)/.venv/.installed  ## after a change of the page that its readers should see
+	@$(PAGE)/install_programs.sh
+	@$(BIN)/python -m tests.page.pictures $(ARGS)
+
 k8s-generated: $(STAMP)  ## after a change of the rule file of Prometheus or of the users of the ACL file
 	@$(BIN)/python -m tests.ops.k8s.generated
 
 dashboards: $(STAMP)  ## after a change of observability/grafana/source
 	@$(BIN)/python -m observability.grafana.source
+
+reference: $(STAMP)  ## after a change of a command, a setting, a metric or what is on the wire
+	@$(BIN)/python -m docs.source
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
@@ -88,6 +128,10 @@ bench-drift: $(STAMP)
 
 bench-train: $(STAMP)
 	@$(BIN)/python -m bench.train $(ARGS)
+
+bench-page: $(STAMP) $(PAGE)/.venv/.installed
+	@$(PAGE)/install_programs.sh
+	@$(BIN)/python -m bench.live_page $(ARGS)
 
 chaos: $(STAMP)
 	@$(BIN)/python -m bench.chaos $(ARGS)
@@ -99,5 +143,5 @@ lock:  ## needs uv on the PATH; names no index
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) $(MLFLOW)/.venv $(OPS)/.venv $(OPS)/node_modules bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MLFLOW)/.venv $(OPS)/.venv $(OPS)/node_modules $(PAGE)/.venv $(PAGE)/node_modules $(PAGE)/out $(CLIENTS)/node_modules bench/peers/.venv .streamgauge bench/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,6 +30,8 @@ from monitor.display import Display
 from monitor.label_index import LabelIndex
 from monitor.marker import create_marker, first_position, has_marker, made_anew, move_marker
 from monitor.model_timeline import ModelTimeline
+from monitor.page.composer import StateComposer
+from monitor.page.routes import page_routes
 from monitor.poison import PoisonGuard
 from monitor.publication import write_window
 from monitor.sample_history import SampleHistory
@@ -77,9 +79,11 @@ class Monitor(Service):
         self._display = Display(self.telemetry, self.log)
 
     def routes(self) -> Routes:
-        """Alertmanager and Grafana may ask to retrain."""
+        """Alertmanager and Grafana may ask to retrain; people look at the live page."""
         self._webhook = AlertWebhook(self.settings, self.telemetry, self.log)
-        return {("POST", "/alerts"): self._webhook.answer}
+        self._composer = StateComposer(self.settings, self.log)
+        page = page_routes(self._composer.newest, self._composer.wake)
+        return {("POST", "/alerts"): self._webhook.answer, **page}
 
     def start(self) -> None:
         """Agree on the pipeline's set-up; from now on nothing is trimmed unread."""
@@ -116,6 +120,7 @@ class Monitor(Service):
 
     def close(self) -> None:
         """Nothing is held: the state is in Redis as of the last window."""
+        self._composer.close()
         if self._reader is not None:
             self._reader.close()
         self._webhook.close()

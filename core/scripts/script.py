@@ -33,3 +33,27 @@ class Script:
             return connection.call("EVALSHA", self.digest, len(keys), *keys, *arguments)
         except NoScriptError:
             return connection.call("EVAL", self.text, len(keys), *keys, *arguments)
+
+    def look(
+        self, connection: Connection, keys: Sequence[str], arguments: Sequence[str | bytes | int | float]
+    ) -> Any:
+        """Run a script that only reads, for which a permission to read its keys is enough."""
+        try:
+            return connection.call("EVALSHA_RO", self.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return connection.call("EVAL_RO", self.text, len(keys), *keys, *arguments)
+
+    def look_each(
+        self,
+        connection: Connection,
+        calls: Sequence[tuple[Sequence[str], Sequence[str | bytes | int | float]]],
+    ) -> list[Any]:
+        """As :meth:`look` for each of several keys and arguments, sent together; the first error is raised."""
+        commands = [("EVALSHA_RO", self.digest, len(keys), *keys, *arguments) for keys, arguments in calls]
+        replies = connection.pipeline(commands)
+        for place, (keys, arguments) in enumerate(calls):
+            if isinstance(replies[place], NoScriptError):
+                replies[place] = self.look(connection, keys, arguments)
+            if isinstance(replies[place], Exception):
+                raise replies[place]
+        return replies
