@@ -23,13 +23,13 @@ MAX_RECORDS = 10_000
 class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One record's result as JSON."""
 
-    pred: int
-    p_class1: float
+    pred: int  #: the class: 1 from the model's threshold on
+    p_class1: float  #: probability of class 1, calibrated where the model is
     p_raw: float | msgspec.UnsetType = msgspec.UNSET  #: before calibration, only where the model has one
-    logit: float
-    bias: float
-    feature_contrib_logit: dict[str, float]
-    model: str
+    logit: float  #: ``bias`` + sum of the contributions
+    bias: float  #: the model's intercept
+    feature_contrib_logit: dict[str, float]  #: what each feature adds to the logit
+    model: str  #: run that answered
 
 
 def predict_handler(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -28,8 +29,6 @@ from streamgauge.commands import (
 
 app = typer.Typer(
     name="streamgauge",
-    help="Streaming inference that gauges its own drift.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,40 +40,49 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def common(
+    context: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Streaming inference that gauges its own drift."""
+    """Streaming inference that gauges its own drift.
+
+    Example: streamgauge demo
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit(2)
 
 
-for command in (
-    running.demo,
-    running.up,
-    data.produce,
-    data.labels,
-    data.predictions,
-    drift.drift,
-    models.fit,
-    validation.validate,
-    runs.runs,
-    compare.compare,
-    export.export_mlflow,
-    threshold.threshold,
-    report.report,
-    shadow.shadow,
-    models.promote,
-    models.rollback,
-    models.retrain,
-    running.status,
-    repair.redrive,
-    repair.doctor,
-    secrets.secrets,
-):
-    app.command()(command)
+#: Commands as ``--help`` lists them, by what a person is about to do.
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (running.demo, running.up),
+    "Push and read": (data.produce, data.labels, data.predictions),
+    "Look": (running.status, repair.doctor, drift.drift),
+    "Train and choose": (
+        models.fit,
+        validation.validate,
+        importing.import_model,
+        runs.runs,
+        compare.compare,
+        report.report,
+        export.export_mlflow,
+        threshold.threshold,
+        shadow.shadow,
+        models.promote,
+        models.rollback,
+        models.retrain,
+    ),
+    "Look after": (repair.redrive, secrets.secrets),
+}
+#: Names that are no name of a function.
+_NAMES: dict[Callable[..., None], str] = {importing.import_model: "import"}
 
-app.command("import")(importing.import_model)
-app.add_typer(groups.app, name="groups")
-app.add_typer(partitions.app, name="partitions")
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(_NAMES.get(command), rich_help_panel=panel)(command)
+
+app.add_typer(groups.app, name="groups", rich_help_panel="Look after")
+app.add_typer(partitions.app, name="partitions", rich_help_panel="Look after")

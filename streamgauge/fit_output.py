@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
@@ -13,6 +12,7 @@ from rich.table import Table as Grid
 from core.settings import Settings
 from streamgauge.drift.expectation import brief_expectation
 from streamgauge.drift.reference import TrainingRows, rows_sampled, rows_trained_on
+from streamgauge.terminal_text import json_line
 from trainer.commands import FitReport
 from trainer.fit import FittedModel
 from trainer.table import Table
@@ -39,7 +39,7 @@ class FitOutput:
     def show(self, report: FitReport) -> None:
         """Print the report."""
         if self.as_json:
-            typer.echo(msgspec.json.encode(report).decode())
+            typer.echo(json_line(report))
         else:
             print_report(report, self.said)
 

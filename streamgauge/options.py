@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 
 from core.errors import SettingsError
+from core.setting_checks import CHOICES
 from core.settings import Settings, load_settings
+from streamgauge.completion import one_of
 from streamgauge.workspace import find_running, with_server
 from trainer.split import SplitKind
 
+# Options that many commands have, each sort in a panel of its own under ``--help``.
+_where = partial(typer.Option, rich_help_panel="Which pipeline")
+_point = partial(typer.Option, rich_help_panel="Operating point")
+
 RedisUrl = Annotated[
-    str | None, typer.Option("--redis-url", help="The Redis server (default: the one that streamgauge up runs).")
+    str | None,
+    _where("--redis-url", help="The Redis server (default: the one that streamgauge up runs)."),
 ]
-Pipeline = Annotated[str | None, typer.Option("--pipeline", help="Name of the pipeline (default: default).")]
+Pipeline = Annotated[str | None, _where("--pipeline", help="Name of the pipeline (default: default).")]
 MiniFlowDirectory = Annotated[
-    str | None, typer.Option("--miniflow", help="Directory of training runs (default: miniflow).")
+    str | None,
+    _where("--miniflow", help="Directory of training runs (default: miniflow)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 SourceFile = Annotated[
@@ -30,19 +39,32 @@ Unordered = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(
-        "--threshold", help="Predict class 1 from this probability on (default: as production, else .5)."
+    _point(
+        "--threshold",
+        help="Predict class 1 from this probability on (default: as production, else .5).",
     ),
 ]
 ThresholdBy = Annotated[
     str | None,
-    typer.Option("--threshold-by", "--by", help="Best threshold by f1, youden, cost, recall or precision."),
+    _point(
+        "--threshold-by",
+        "--by",
+        help="Best threshold by f1, youden, cost, recall or precision.",
+        autocompletion=one_of(*(rule for rule in CHOICES["threshold_by"] if rule != "fixed")),
+    ),
 ]
-CostFn = Annotated[float | None, typer.Option("--cost-fn", help="Cost of missing one record of class 1.")]
-CostFp = Annotated[float | None, typer.Option("--cost-fp", help="Cost of one false alarm, in the same unit.")]
-MinRecall = Annotated[float | None, typer.Option("--min-recall", help="Best precision with at least this recall.")]
+CostFn = Annotated[float | None, _point("--cost-fn", help="Cost of missing one record of class 1.")]
+CostFp = Annotated[
+    float | None,
+    _point("--cost-fp", help="Cost of one false alarm, in the same unit."),
+]
+MinRecall = Annotated[
+    float | None,
+    _point("--min-recall", help="Best precision with at least this recall."),
+]
 MinPrecision = Annotated[
-    float | None, typer.Option("--min-precision", help="Best recall with at least this precision.")
+    float | None,
+    _point("--min-precision", help="Best recall with at least this precision."),
 ]
 InverseL2 = Annotated[
     float | None,
@@ -52,11 +74,41 @@ InverseL2 = Annotated[
 ]
 ClassWeight = Annotated[
     str | None,
-    typer.Option("--class-weight", help="none, or balanced: both classes count alike (default: none)."),
+    typer.Option(
+        "--class-weight",
+        help="none, or balanced: both classes count alike (default: none).",
+        autocompletion=one_of(*CHOICES["class_weight"]),
+    ),
 ]
 SplitOption = Annotated[
-    str, typer.Option("--split", help="stratified, or time: the rows are in order, and only earlier ones train.")
+    str,
+    typer.Option(
+        "--split",
+        help="stratified, or time: the rows are in order, and only earlier ones train.",
+        autocompletion=one_of(*get_args(SplitKind)),
+    ),
 ]
+Solver = Annotated[
+    str | None,
+    typer.Option(
+        "--solver",
+        help="How the model is fitted: newton, gradient_descent or sgd.",
+        autocompletion=one_of(*CHOICES["solver"]),
+    ),
+]
+
+
+def _calibrate(choices: str) -> Any:
+    """The option ``--calibrate`` of a command, which says its own choices and default."""
+    told = f"How probabilities are calibrated: {choices}."
+    return typer.Option("--calibrate", help=told, autocompletion=one_of(*CHOICES["calibrate"]))
+
+
+Calibrate = Annotated[
+    str | None, _calibrate("auto, none, platt, temperature or isotonic (default: as production, else auto)")
+]
+CalibrateAnew = Annotated[str | None, _calibrate("auto, none, platt, temperature or isotonic (default: auto)")]
+CalibrateImported = Annotated[str | None, _calibrate("auto, platt, temperature or isotonic (default: none)")]
 CsvFile = Annotated[Path, typer.Argument(metavar="CSV", help="A CSV file with a header line.")]
 
 

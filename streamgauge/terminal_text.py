@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 
+import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -71,6 +73,22 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('1 scorer', '3,000 scorers', '0 entries')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def json_line(value: object) -> str:
+    r"""A value as JSON on one line, in which every control character is spelt out, also those that JSON allows.
+
+    >>> json_line({"id": "a\x9b2J\u202e"})
+    '{"id":"a\\u009b2J\\u202e"}'
+    """
+    text = msgspec.json.encode(value).decode()
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return "\\u007f" if sign == "\x7f" else json.dumps(sign)[1:-1]  # json takes DEL for text
 
 
 def printable(text: str | bytes, most: int = 200) -> str:

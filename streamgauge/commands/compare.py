@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table as Grid
 
 from core.miniflow import Parameter
 from streamgauge.commands.runs import as_text, utc
+from streamgauge.completion import run_names
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, registry_settings
-from streamgauge.terminal_text import plain_console, printable
+from streamgauge.terminal_text import json_line, plain_console, printable
 from trainer.run_comparison import Pair, RunComparison, compare_runs
 
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="Run id or its beginning; production; previous.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Run id or its beginning; production; previous.",
+        show_default=False,
+        autocompletion=run_names,
+    ),
 ]
 #: Of a digest, as much as tells it from others at a glance.
 _DIGEST_SHOWN = 12
@@ -39,7 +45,7 @@ def compare(
     """
     found = compare_runs(registry_settings(redis_url, pipeline, miniflow), first, second)
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(json_line(found))
         return
     console = plain_console()
     console.print(_grid(found, everything=all_))

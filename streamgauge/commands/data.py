@@ -14,12 +14,14 @@ from core.connection import Connection
 from core.errors import RegistryError, SettingsError
 from core.prediction import Prediction
 from core.redis_registry import RedisRegistry
+from core.setting_checks import CHOICES
 from producer import commands
 from producer.push import PushCounts
 from producer.sources import Format
+from streamgauge.completion import one_of
 from streamgauge.options import AsJson, Pipeline, RedisUrl, SourceFile, server_settings
 from streamgauge.predictions import Predictions
-from streamgauge.terminal_text import printable
+from streamgauge.terminal_text import json_line, printable
 
 #: Features shown beside a prediction, the largest contributions first.
 SHOWN_CONTRIBUTIONS = 3
@@ -38,7 +40,11 @@ def produce(
     ] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column whose value is the record id.")] = None,
     durability: Annotated[
-        str | None, typer.Option(help="When a record counts as sent: server, fsync or replica.")
+        str | None,
+        typer.Option(
+            help="When a record counts as sent: server, fsync or replica.",
+            autocompletion=one_of(*CHOICES["durability"]),
+        ),
     ] = None,
     file_format: Annotated[Format | None, typer.Option("--format", help="Unset: by ending or first byte.")] = None,
     redis_url: RedisUrl = None,
@@ -46,6 +52,8 @@ def produce(
     as_json: AsJson = False,
 ) -> None:
     """Push the records of a CSV or JSON-lines file.
+
+    Exit status 0: all were sent; 1: some were not, and the summary says how many; 2: an error.
 
     Example: streamgauge produce raisin.csv --rate 200 --label Class
     """
@@ -73,6 +81,8 @@ def labels(
     as_json: AsJson = False,
 ) -> None:
     """Push labels that became known later.
+
+    Exit status 0: all were sent; 1: some were not, and the summary says how many; 2: an error.
 
     Example: streamgauge labels outcomes.csv --id order --label returned
     """
@@ -137,7 +147,7 @@ def predictions(
 
 
 def _report(counts: PushCounts, what: str, as_json: bool) -> None:
-    typer.echo(msgspec.json.encode(counts).decode() if as_json else commands.summary(counts, what))
+    typer.echo(json_line(counts) if as_json else commands.summary(counts, what))
     if counts.unsent:
         raise typer.Exit(1)
 
@@ -174,7 +184,7 @@ def _json_line(prediction: Prediction, contributions: dict[str, float]) -> str:
         model=prediction.model,
         ts=prediction.ts_ms,
     )
-    return msgspec.json.encode(shown).decode()
+    return json_line(shown)
 
 
 def _line(prediction: Prediction, contributions: dict[str, float]) -> str:

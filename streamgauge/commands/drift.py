@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
 from core.environment import ENVIRONMENT_PREFIX
 from core.errors import SettingsError
 from core.settings import Settings, load_settings
+from streamgauge.completion import run_ids
 from streamgauge.drift.expectation import expect
 from streamgauge.drift.expectation_table import show_expectation
 from streamgauge.drift.json_writer import JsonWriter
@@ -21,7 +21,7 @@ from streamgauge.drift.reference import FittedReference, Reference, fitted_refer
 from streamgauge.drift.run import judge_file
 from streamgauge.drift.table import WIDTH, Digest, show
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline
-from streamgauge.terminal_text import plain_console, print_wrapped, printable
+from streamgauge.terminal_text import json_line, plain_console, print_wrapped, printable
 
 #: Exit status where there is an alarm: like that of diff, so that a script can tell it from an error.
 ALARMED = 1
@@ -44,7 +44,8 @@ def drift(
     ] = None,
     positive: Annotated[str | None, typer.Option(help="Value that is class 1, as for fit.")] = None,
     run: Annotated[
-        str | None, typer.Option(help="Judge by this logged run (default: the one in production).")
+        str | None,
+        typer.Option(help="Judge by this logged run (default: the one in production).", autocompletion=run_ids),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(help="One false alarm in so many records (false_alarm_records).")
@@ -146,6 +147,6 @@ def _expect(reference: FittedReference, settings: Settings, aside: Console, as_j
     with aside.status("measuring what to expect") as status:
         expectation = expect(reference, settings, status.update)
     if as_json:
-        typer.echo(msgspec.json.encode(expectation).decode())
+        typer.echo(json_line(expectation))
     else:
         show_expectation(plain_console(least_width=WIDTH), reference, expectation)

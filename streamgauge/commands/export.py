@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.progress import track
 
 from core.miniflow import RunSummary
 from streamgauge.mlflow_export.export import ExportReport, export_runs
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, registry_settings
-from streamgauge.terminal_text import counted, plain_console, printable
+from streamgauge.terminal_text import counted, json_line, plain_console, printable
 from trainer.registries import open_registries
 
 #: Of what is amiss, so many are named; ``--json`` has all.
@@ -45,7 +44,7 @@ def export_mlflow(
     with open_registries(registry_settings(redis_url, pipeline, miniflow)) as books:
         report = export_runs(books.miniflow, books.registry.production(), directory, experiment, follow)
     if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
+        typer.echo(json_line(report))
         return
     _tell(report)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from core.connection import Connection
@@ -14,7 +13,7 @@ from streamgauge.groups import change
 from streamgauge.groups.overview import read_groups, show_groups
 from streamgauge.options import AsJson, Pipeline, RedisUrl, server_settings
 from streamgauge.started import started_config
-from streamgauge.terminal_text import plain_console
+from streamgauge.terminal_text import json_line, plain_console
 
 app = typer.Typer()
 
@@ -38,7 +37,7 @@ def groups(
         config = started_config(connection.require(), settings)
         overview = read_groups(connection, settings.pipeline, config)
     if as_json:
-        typer.echo(msgspec.json.encode(overview).decode())
+        typer.echo(json_line(overview))
     else:
         show_groups(plain_console(), overview)
 
@@ -56,6 +55,8 @@ def retire(
 
     Running services follow within seconds; a service whose own group it is makes it anew, not required.
 
+    Exit status 0: it is gone; 1: it took entries meanwhile and was left where it did; 2: an error.
+
     Example: streamgauge groups retire audit
     """
     place = Place(redis_url, pipeline, as_json).after(context)
@@ -65,7 +66,7 @@ def retire(
         overview = read_groups(connection, settings.pipeline, config)
         done = change.retire(connection, settings.keys, config, overview, name, yes=yes)
     if place.as_json:
-        typer.echo(msgspec.json.encode(done).decode())
+        typer.echo(json_line(done))
     else:
         typer.echo(f"required are {', '.join(done.required_groups)}; {_destroyed(done)}")
     if done.kept:
@@ -95,7 +96,7 @@ def require(
         config = started_config(connection.require(), settings)
         done = change.require(connection, settings.keys, config, name, start)
     if place.as_json:
-        typer.echo(msgspec.json.encode(done).decode())
+        typer.echo(json_line(done))
     else:
         typer.echo(f"required are {', '.join(done.required_groups)}; {_made(done)}")
 

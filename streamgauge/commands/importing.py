@@ -11,6 +11,7 @@ from streamgauge.commands.models import NewSchema
 from streamgauge.fit_output import FitOutput
 from streamgauge.options import (
     AsJson,
+    CalibrateImported,
     CostFn,
     CostFp,
     MiniFlowDirectory,
@@ -42,9 +43,7 @@ def import_model(
         str | None, typer.Option(help="Value that is class 1 (default: the model's second class).")
     ] = None,
     seed: TableSeed = None,
-    calibrate: Annotated[
-        str | None, typer.Option(help="auto, platt, temperature or isotonic (default: none).")
-    ] = None,
+    calibrate: CalibrateImported = None,
     threshold: Threshold = None,
     threshold_by: ThresholdBy = None,
     cost_fn: CostFn = None,

@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 
 from core.errors import DataError
+from streamgauge.commands.answer import answer
+from streamgauge.completion import run_ids
 from streamgauge.fit_output import FitOutput
 from streamgauge.options import (
     AsJson,
+    Calibrate,
     ClassWeight,
     CostFn,
     CostFp,
@@ -23,6 +26,7 @@ from streamgauge.options import (
     MinRecall,
     Pipeline,
     RedisUrl,
+    Solver,
     SplitOption,
     TableSeed,
     Threshold,
@@ -51,14 +55,11 @@ def fit(
     positive: Annotated[
         str | None, typer.Option(help="Value that is class 1 (default: the second by alphabet).")
     ] = None,
-    solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
+    solver: Solver = None,
     inverse_l2: InverseL2 = None,
     class_weight: ClassWeight = None,
     seed: TableSeed = None,
-    calibrate: Annotated[
-        str | None,
-        typer.Option(help="auto, none, platt, temperature or isotonic (default: as production, else auto)."),
-    ] = None,
+    calibrate: Calibrate = None,
     threshold: Threshold = None,
     threshold_by: ThresholdBy = None,
     cost_fn: CostFn = None,
@@ -130,33 +131,45 @@ def _memory_for(csv: Path) -> Iterator[None]:
 
 
 def promote(
-    run: Annotated[str, typer.Argument(help="Run id or its beginning, as streamgauge runs lists it.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="Run id or its beginning, as streamgauge runs lists it.", autocompletion=run_ids),
+    ],
     new_schema: NewSchema = False,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,
+    as_json: AsJson = False,
 ) -> None:
     """Put a run into production, whatever its figures.
 
     Example: streamgauge promote 0123456789ab
     """
     production = commands.promote_run(run, registry_settings(redis_url, pipeline, miniflow), new_schema=new_schema)
-    typer.echo(f"run {production.run_id} is in production, epoch {production.epoch}")
+    said = f"run {production.run_id} is in production, epoch {production.epoch}"
+    answer(production, said, as_json=as_json)
 
 
-def rollback(redis_url: RedisUrl = None, pipeline: Pipeline = None, miniflow: MiniFlowDirectory = None) -> None:
+def rollback(
+    redis_url: RedisUrl = None,
+    pipeline: Pipeline = None,
+    miniflow: MiniFlowDirectory = None,
+    as_json: AsJson = False,
+) -> None:
     """Put the previous run back into production.
 
-    Example: streamgauge rollback
+    Example: streamgauge rollback --pipeline prod
     """
     production = commands.rollback(registry_settings(redis_url, pipeline, miniflow))
-    typer.echo(f"run {production.run_id} is in production again, epoch {production.epoch}")
+    said = f"run {production.run_id} is in production again, epoch {production.epoch}"
+    answer(production, said, as_json=as_json)
 
 
-def retrain(redis_url: RedisUrl = None, pipeline: Pipeline = None) -> None:
+def retrain(redis_url: RedisUrl = None, pipeline: Pipeline = None, as_json: AsJson = False) -> None:
     """Ask the trainer for a new model by hand.
 
-    Example: streamgauge retrain
+    Example: streamgauge retrain --pipeline prod
     """
     event = commands.request_retrain(server_settings(redis_url, pipeline))
-    typer.echo(f"retrain event {event} is written; streamgauge runs shows what comes of it")
+    said = f"retrain event {event} is written; streamgauge runs shows what comes of it"
+    answer({"event": event}, said, as_json=as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from core.connection import Connection
@@ -16,7 +15,7 @@ from streamgauge.partitions.create import choose_tags, create_pipeline
 from streamgauge.partitions.overview import read_partitions, show_partitions
 from streamgauge.partitions.slots import even_masters, live_masters, propose_tags
 from streamgauge.started import started_config
-from streamgauge.terminal_text import plain_console
+from streamgauge.terminal_text import json_line, plain_console
 
 app = typer.Typer()
 
@@ -45,7 +44,7 @@ def partitions(
     if masters is not None:
         name = load_settings({"pipeline": pipeline}).pipeline
         proposed = propose_tags(name, masters if count is None else count, even_masters(masters))
-        typer.echo(msgspec.json.encode(proposed).decode() if as_json else ",".join(proposed))
+        typer.echo(json_line(proposed) if as_json else ",".join(proposed))
         return
     if count is not None:
         raise SettingsError("--partitions goes with --masters, or with streamgauge partitions create")
@@ -54,7 +53,7 @@ def partitions(
         config = started_config(connection.require(), settings)
         overview = read_partitions(connection, settings.pipeline, config)
     if as_json:
-        typer.echo(msgspec.json.encode(overview).decode())
+        typer.echo(json_line(overview))
     else:
         show_partitions(plain_console(), overview)
 
@@ -83,6 +82,6 @@ def create(
         config = create_pipeline(connection, settings, count, chosen)
         overview = read_partitions(connection, settings.pipeline, config)
     if place.as_json:
-        typer.echo(msgspec.json.encode(overview).decode())
+        typer.echo(json_line(overview))
     else:
         show_partitions(plain_console(), overview)

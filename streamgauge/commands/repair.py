@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
@@ -18,7 +17,7 @@ from streamgauge.redrive.report import Listed, Report, show_export, show_list, s
 from streamgauge.redrive.selection import Selection, read_named
 from streamgauge.redrive.sender import Redrive
 from streamgauge.started import started_config
-from streamgauge.terminal_text import plain_console
+from streamgauge.terminal_text import json_line, plain_console
 
 
 def redrive(
@@ -53,6 +52,8 @@ def redrive(
     """Send rejected records again, corrected, with their ids; what would be rejected again is left.
 
     Each is sent and taken out of the rejected stream in one step, so a second run sends nothing twice.
+
+    Exit status 0: nothing was left; 1: something was, and the report says why; 2: an error.
 
     Example: streamgauge redrive --reason missing_feature --rename area=Area
     """
@@ -91,7 +92,7 @@ def doctor(redis_url: RedisUrl = None, pipeline: Pipeline = None, as_json: AsJso
     with Connection(settings.redis_url or "") as connection:
         diagnosis = examine(connection.require(), settings)
     if as_json:
-        typer.echo(msgspec.json.encode(diagnosis).decode())
+        typer.echo(json_line(diagnosis))
     else:
         show_diagnosis(plain_console(), diagnosis)
     if not diagnosis.healthy:
@@ -100,7 +101,7 @@ def doctor(redis_url: RedisUrl = None, pipeline: Pipeline = None, as_json: AsJso
 
 def _show_list(listed: list[Listed], as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode(listed).decode())
+        typer.echo(json_line(listed))
     else:
         show_list(plain_console(), listed)
 
@@ -109,7 +110,7 @@ def _finish(report: Report, as_json: bool, exported: str | None = None) -> None:
     """Say what was done, beside an export to standard output; status 1 where something was left."""
     aside = exported == "-"
     if as_json:
-        typer.echo(msgspec.json.encode(report).decode(), err=aside)
+        typer.echo(json_line(report), err=aside)
     elif exported is not None:
         show_export(plain_console(aside=aside), report, exported)
     else:

@@ -8,19 +8,24 @@ from typing import Annotated
 import typer
 
 from core.errors import UsageError
-from streamgauge.options import MiniFlowDirectory, Pipeline, RedisUrl, registry_settings
+from streamgauge.commands.answer import answer
+from streamgauge.completion import run_ids
+from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, registry_settings
 from streamgauge.terminal_text import plain_console
 from trainer import commands
 
 
 def report(
-    run: Annotated[str | None, typer.Argument(help="Run id (default: the run in production).")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Run id (default: the run in production).", autocompletion=run_ids)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write (default: report-RUN.html in this directory).")
     ] = None,
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write one HTML page about a run: figures, pictures and model card. Needs the extra report.
 
@@ -45,4 +50,4 @@ def report(
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
-    typer.echo(f"{path} is written")
+    answer({"run_id": facts.meta.run_id, "file": str(path)}, f"{path} is written", as_json=as_json)

@@ -20,6 +20,7 @@ from streamgauge.embedded_server import EmbeddedServer
 from streamgauge.local_pipeline import FIRST_HTTP_PORT, LocalPipeline
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
 from streamgauge.status import read_status, show_status
+from streamgauge.terminal_text import json_line
 from streamgauge.workspace import FOLDER, Running, announce_running, locked, withdraw_running
 
 #: How often ``up`` looks whether something died.
@@ -42,6 +43,22 @@ def demo(
     Demo(DemoOptions(data, records, seed, drift, not no_page), Console()).run()
 
 
+class _Service(msgspec.Struct, frozen=True):
+    """A service that ``up`` started."""
+
+    service: str
+    http: str
+    log: str
+
+
+class _Up(msgspec.Struct, frozen=True):
+    """What ``up --json`` prints once everything listens."""
+
+    redis_url: str  #: without a password
+    pipeline: str
+    services: list[_Service]
+
+
 def up(
     scorers: Annotated[int, typer.Option(help="How many scorers share the stream.")] = 1,
     http_port: Annotated[
@@ -51,12 +68,13 @@ def up(
     redis_url: RedisUrl = None,
     pipeline: Pipeline = None,
     miniflow: MiniFlowDirectory = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run every service on this machine until Ctrl-C, on the embedded server unless --redis-url is given.
 
     Example: streamgauge up --scorers 2
     """
-    console = Console()
+    console = Console(stderr=as_json)  # where the one line of JSON is all that a script should read
     settings = load_settings(
         {"redis_url": redis_url, "pipeline": pipeline, "miniflow": miniflow, "http_port": http_port}
     )
@@ -77,15 +95,23 @@ def up(
             stack.enter_context(local.start("listening"))
             announce_running(Running(url, settings.pipeline, os.getpid()))
             stack.callback(withdraw_running)
-            _show_running(console, local, url, settings.pipeline)
+            _show_running(console, local, url, settings.pipeline, as_json=as_json)
             _watch(console, local, server)
         except KeyboardInterrupt:
             console.print("stopping: services finish what they hold")
 
 
-def _show_running(console: Console, local: LocalPipeline, url: str, pipeline: str) -> None:
+def _show_running(console: Console, local: LocalPipeline, url: str, pipeline: str, *, as_json: bool) -> None:
     shown = without_password(url)
-    console.print(f"[bold]streamgauge is up[/] on {shown}, pipeline {pipeline}; Ctrl-C stops it", highlight=False)
+    if as_json:
+        services = [_Service(one.module, one.http, str(one.log_path)) for one in local.services]
+        typer.echo(json_line(_Up(shown, pipeline, services)))
+        return
+    console.print(
+        f"[bold]streamgauge is up[/] on {shown}, pipeline {pipeline}; Ctrl-C stops it",
+        highlight=False,
+        soft_wrap=True,
+    )
     for service in local.services:
         console.print(f"  {service.module:8} {service.http}  [dim]log {service.log_path}[/]", highlight=False)
 
@@ -99,15 +125,31 @@ def _watch(console: Console, local: LocalPipeline, server: EmbeddedServer | None
         local.revive(lambda sentence: console.print(sentence, style="yellow"))
 
 
-def status(redis_url: RedisUrl = None, pipeline: Pipeline = None, as_json: AsJson = False) -> None:
+def status(
+    follow: Annotated[
+        bool, typer.Option("--watch", help="A live screen, until q or Ctrl-C; a line a second where none can be.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="With --watch: end after so many looks.")] = None,
+    redis_url: RedisUrl = None,
+    pipeline: Pipeline = None,
+    as_json: AsJson = False,
+) -> None:
     """Backlog, rejections, production model and drift on one screen.
 
-    Example: streamgauge status --json
+    Example: streamgauge status --watch
     """
+    if count is not None and not follow:
+        raise SettingsError("--count is for --watch; add that, or leave --count out")
     settings = server_settings(redis_url, pipeline)
     with Connection(settings.redis_url or "") as connection:
-        found = read_status(connection.require(), settings)
+        connection.require()
+        if follow:
+            from streamgauge.watch.watch import watch  # noqa: PLC0415  (other commands need not wait for it)
+
+            watch(connection, settings, Console(highlight=False), as_json=as_json, count=count)
+            return
+        found = read_status(connection, settings)
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(json_line(found))
     else:
         show_status(Console(), found)

@@ -15,7 +15,7 @@ from core.errors import SettingsError
 from core.miniflow import Parameter
 from core.run_environment import RunEnvironment
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, registry_settings
-from streamgauge.terminal_text import plain_console, printable
+from streamgauge.terminal_text import json_line, plain_console, printable
 from trainer.commands import list_runs
 from trainer.run_selection import Condition, ListedRun, Selection, check_names, listed_run
 
@@ -57,7 +57,7 @@ def runs(
 ) -> None:
     """List the training runs, the newest first.
 
-    Example: streamgauge runs --sort validation_loss --where solver=newton --since 7d
+    Example: streamgauge runs --sort validation_loss --where solver=newton
     """
     conditions = [Condition.of(text) for text in where or []]
     asked = (("outcome", outcome), ("reason", reason))
@@ -68,7 +68,7 @@ def runs(
     check_names(known, show or [])
     listed = selection.of(known)
     if as_json:
-        typer.echo(msgspec.json.encode([_shown(run) for run in listed]).decode())
+        typer.echo(json_line([_shown(run) for run in listed]))
         return
     console = plain_console()
     if listed:

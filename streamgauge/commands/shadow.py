@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -16,18 +15,23 @@ from core.errors import SettingsError
 from core.keys import PartitionKeys
 from core.settings import Settings
 from core.shadow_progress import shadow_progress
+from streamgauge.completion import run_ids
 from streamgauge.options import AsJson, MiniFlowDirectory, Pipeline, RedisUrl, server_settings
 from streamgauge.shadow.end import end_shadow
 from streamgauge.shadow.local_shadow import LocalShadow
-from streamgauge.shadow.report import ShadowReport, json_line, progress_line, show_report
+from streamgauge.shadow.report import ShadowReport, progress_line, show_report
 from streamgauge.started import started_config
+from streamgauge.terminal_text import json_line
 from streamgauge.workspace import FOLDER
 from trainer.registries import Registries, open_registries
 from trainer.shadow import ShadowJudge, begin_shadow
 
 
 def shadow(
-    run: Annotated[str, typer.Argument(help="Run id or its beginning, as streamgauge runs lists it.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="Run id or its beginning, as streamgauge runs lists it.", autocompletion=run_ids),
+    ],
     begin: Annotated[
         bool, typer.Option("--begin", help="Only begin it, for python -m scorer --shadow that runs elsewhere.")
     ] = False,
@@ -138,7 +142,7 @@ def _follow(
 
 
 def _tell(run_id: str, shadow: str, sentence: str, json: bool) -> None:
-    typer.echo(msgspec.json.encode({"run_id": run_id, "shadow": shadow}).decode() if json else sentence)
+    typer.echo(json_line({"run_id": run_id, "shadow": shadow}) if json else sentence)
 
 
 def _show(console: Console, report: ShadowReport, json: bool) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
 from core.errors import SettingsError
+from streamgauge.completion import run_ids
 from streamgauge.options import (
     AsJson,
     CostFn,
@@ -23,6 +23,7 @@ from streamgauge.options import (
     ThresholdBy,
     registry_settings,
 )
+from streamgauge.terminal_text import json_line
 from trainer.commands import sweep_thresholds
 from trainer.operating_point import OperatingPoint, ThresholdFigures
 from trainer.threshold_change import ThresholdChange, set_threshold
@@ -33,7 +34,7 @@ LEAST_DIGITS, MOST_DIGITS = 3, 9
 
 
 def threshold(
-    run: Annotated[str | None, typer.Option(help="Run id (default: production).")] = None,
+    run: Annotated[str | None, typer.Option(help="Run id (default: production).", autocompletion=run_ids)] = None,
     at: Annotated[str | None, typer.Option(help="Thresholds, by comma (default: .2,.35,.5,.65,.8).")] = None,
     by: ThresholdBy = None,
     cost_fn: CostFn = None,
@@ -73,7 +74,7 @@ def threshold(
         raise SettingsError("--threshold alone changes nothing; add --set, or give --at to see what it does")
     found = sweep_thresholds(settings, run, None if at is None else _thresholds(at))
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(json_line(found))
         return
     console = Console(highlight=False, soft_wrap=True)
     told = "" if found.calibration is None else f", {found.calibration} calibration"
@@ -89,7 +90,7 @@ def threshold(
 def _told(change: ThresholdChange, *, as_json: bool) -> None:
     """What became of ``--set``."""
     if as_json:
-        typer.echo(msgspec.json.encode(change).decode())
+        typer.echo(json_line(change))
         return
     if change.production.run_id == change.of_run:
         typer.echo(f"run {change.of_run} has this operating point already. {change.point.reason}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -14,6 +13,7 @@ from core.errors import SettingsError
 from core.settings import load_settings
 from streamgauge.options import (
     AsJson,
+    CalibrateAnew,
     ClassWeight,
     CostFn,
     CostFp,
@@ -21,10 +21,12 @@ from streamgauge.options import (
     InverseL2,
     MinPrecision,
     MinRecall,
+    Solver,
     SplitOption,
     ThresholdBy,
     split_kind,
 )
+from streamgauge.terminal_text import json_line
 from trainer.validation import ValidationReport, validate_table
 
 #: Ten folds train on nine tenths of the rows, nearly as many as a model for use will have.
@@ -46,11 +48,9 @@ def validate(
     ] = False,
     inverse_l2: InverseL2 = None,
     class_weight: ClassWeight = None,
-    solver: Annotated[str | None, typer.Option(help="newton, gradient_descent or sgd.")] = None,
+    solver: Solver = None,
     seed: Annotated[int | None, typer.Option(help="Draws the folds.")] = None,
-    calibrate: Annotated[
-        str | None, typer.Option(help="auto, none, platt, temperature or isotonic (default: auto).")
-    ] = None,
+    calibrate: CalibrateAnew = None,
     threshold: Annotated[float | None, typer.Option(help="Predict class 1 from this probability on.")] = None,
     threshold_by: ThresholdBy = None,
     cost_fn: CostFn = None,
@@ -61,7 +61,7 @@ def validate(
 ) -> None:
     """Judge a way to train on every row of a CSV file, by models that did not see the row. Logs nothing.
 
-    Example: streamgauge validate raisin.csv --label Class --positive Besni --repeats 5
+    Example: streamgauge validate raisin.csv --label Class --repeats 5
     """
     if choose_penalty and inverse_l2 is not None:
         raise SettingsError(
@@ -98,7 +98,7 @@ def validate(
             on_fold=lambda: progress.advance(task),
         )
     if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
+        typer.echo(json_line(report))
         return
     _show(report)
 

@@ -1,8 +1,9 @@
-"""Drawn rows as a CSV file, as a person would have them."""
+"""Drawn rows as a CSV file, as a person would have them: ``python -m streamgauge.demo.row_file FILE``."""
 
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,3 +30,20 @@ def write_rows(path: Path, parts: Iterable[Rows]) -> None:
                 [*map(repr, row), raisin_like.CLASSES[label]]
                 for row, label in zip(x.tolist(), y.tolist(), strict=True)
             )
+
+
+def main() -> int:
+    """Write the file that is named, with rows like Raisin's; the exit status."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("python -m streamgauge.demo.row_file FILE writes a CSV file; name one\n")
+        return 2
+    try:
+        write_rows(Path(sys.argv[1]), [raisin_like.draw_rows(1)])
+    except OSError as error:
+        sys.stderr.write(f"{sys.argv[1]} cannot be written ({error.strerror}); name another file\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ from streamgauge.doctor.readers import check_consumers, check_groups
 from streamgauge.doctor.results import check_model, check_monitor, check_rejected, check_unmatched
 from streamgauge.doctor.server import check_clocks, check_servers
 from streamgauge.doctor.set_up import check_cluster, check_ids, check_types, find_config
+from streamgauge.doctor.trainer import check_trainer
 from streamgauge.terminal_text import counted, printable
 
 _STYLES = {"ok": "green", "warn": "yellow", "wrong": "red"}
@@ -75,5 +76,6 @@ def _findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
     yield from guarded("scorers", lambda: check_consumers(connection, settings, found))
     yield from guarded("model", lambda: check_model(connection, keys))
     yield from guarded("monitor", lambda: check_monitor(connection, settings, partitions))
+    yield from guarded("trainer", lambda: check_trainer(connection, keys))
     yield from guarded("rejected", lambda: check_rejected(connection, partitions))
     yield from guarded("unmatched", lambda: check_unmatched(connection, keys))

@@ -143,7 +143,7 @@ def _move_aside(stream: str, partitions: Sequence[PartitionKeys]) -> str:
 
 
 def _streams(keys: PipelineKeys, partitions: Sequence[PartitionKeys]) -> list[str]:
-    own = [keys.labels, keys.samples, keys.unmatched, keys.drift, keys.retrain, keys.promotions]
+    own = [keys.labels, keys.samples, keys.unmatched, keys.drift, keys.retrain, keys.promotions, keys.decisions]
     return own + [
         stream
         for partition in partitions

@@ -12,6 +12,7 @@ from streamgauge.drift.file_labels import FileLabels
 from streamgauge.drift.file_window import FileWindow
 from streamgauge.drift.history import History
 from streamgauge.drift.reference import Reference
+from streamgauge.terminal_text import json_line
 
 
 class JsonBeginning(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,19 +55,19 @@ class JsonWriter:
             window_records=settings.window_records,
             slide_records=settings.slide,
         )
-        self._opening = msgspec.json.encode(beginning).decode()[:-1] + ',"windows":['
+        self._opening = json_line(beginning)[:-1] + ',"windows":['
 
     def add(self, window: FileWindow) -> None:
         """The next window."""
         self._open()
-        self._out.write(f"{self._before}\n{msgspec.json.encode(window).decode()}")
+        self._out.write(f"{self._before}\n{json_line(window)}")
         self._before = ","
 
     def close(self, history: History) -> None:
         """The sum of everything."""
         self._open()
         end = JsonEnd(history.records, history.skipped, history.alarms, history.labels)
-        self._out.write("],\n" + msgspec.json.encode(end).decode()[1:] + "\n")
+        self._out.write("],\n" + json_line(end)[1:] + "\n")
 
     def _open(self) -> None:
         """Not before the first window: an error until then leaves nothing."""

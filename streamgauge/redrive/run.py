@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-import msgspec
 from rich.console import Console
 from rich.progress import track
 
@@ -20,6 +19,7 @@ from streamgauge.redrive.lines import RejectionLine, line_of, read_lines
 from streamgauge.redrive.report import Listed, Report, listing
 from streamgauge.redrive.selection import DamagedEntry, RejectedEntry, Selection
 from streamgauge.redrive.sender import Left, Redrive
+from streamgauge.terminal_text import json_line
 
 #: Rejections by partition and entry id, as a file has corrected them.
 Lines = dict[tuple[int, str], RejectionLine]
@@ -113,7 +113,7 @@ def _export_one(redrive: Redrive, one: RejectedEntry | DamagedEntry, file: TextI
         except RecordError as error:
             report.left.append(Left(*place, one.rejection.reason, error.detail))
         else:
-            file.write(msgspec.json.encode(line).decode() + "\n")
+            file.write(json_line(line) + "\n")
             report.sent_records += one.rejection.count
             report.sent_entries += 1
     report.left_entries = len(report.left)

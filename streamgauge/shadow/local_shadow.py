@@ -12,7 +12,8 @@ from core.connection import CONNECTION_ERRORS
 from core.errors import SchemaError, UsageError
 from core.settings import Settings
 from streamgauge.service_process import ServiceProcess
-from streamgauge.shadow.report import ShadowReport, json_line
+from streamgauge.shadow.report import ShadowReport
+from streamgauge.terminal_text import json_line
 
 #: How often progress and labels are looked at.
 LOOK_EVERY_S = 2.0

@@ -32,11 +32,6 @@ class ShadowReport(msgspec.Struct, frozen=True):
     verdict: str = ""  #: what became of the candidate, where somebody asked
 
 
-def json_line(report: ShadowReport) -> str:
-    """One line."""
-    return msgspec.json.encode(report).decode()
-
-
 def progress_line(report: ShadowReport) -> str:
     """How far it is, in one line."""
     compared, progress = report.comparison, report.progress

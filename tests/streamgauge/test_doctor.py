@@ -12,7 +12,7 @@ from core.connection import Connection
 from core.drift_window import DriftWindow
 from core.errors import ServerUnavailable
 from core.fields import encode_fields
-from core.keys import MONITORS, SCORERS, PipelineKeys
+from core.keys import MONITORS, SCORERS, TRAINERS, PipelineKeys
 from core.rejection import Rejection
 from monitor.state import MonitorState, encode_state
 from tests.model_formats import format_3, newer
@@ -343,3 +343,33 @@ def test_unmatched_labels_are_counted(stage: Stage) -> None:
 def test_a_feature_name_that_holds_escapes_does_not_reach_the_terminal(stage: Stage) -> None:
     stage.promote(("\x1b]0;owned\x07", *FEATURES), "bbbbbbbbbbbb")
     assert_says(stage, "model", "ok", "\x1b]0;owned\x07")
+
+
+def test_every_finding_that_is_not_well_says_what_to_do(own_stage: Stage) -> None:
+    own_stage.connection.call("CONFIG", "SET", "appendonly", "no", "maxmemory", "1gb")
+    own_stage.connection.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    own_stage.connection.call("XGROUP", "DESTROY", own_stage.partitions[0].records, MONITORS)
+    own_stage.connection.call("DEL", own_stage.keys.production)
+    findings = own_stage.run("doctor", "--json").json["findings"]
+    amiss = [one for one in findings if one["level"] != "ok"]
+    assert {one["about"] for one in amiss} >= {"eviction", "persistence", "groups", "model"}
+    assert not [one for one in amiss if not one.get("do")]
+
+
+def test_everything_that_can_be_amiss_in_a_set_up_is_looked_at(own_stage: Stage) -> None:
+    abouts = {one["about"] for one in own_stage.run("doctor", "--json").json["findings"]}
+    assert abouts >= {"server", "eviction", "persistence", "clock", "groups", "lag", "model", "monitor", "trainer"}
+
+
+def test_a_pipeline_without_a_trainer_is_told(stage: Stage) -> None:
+    assert_says(stage, "trainer", "ok", "no trainer has run", "python -m trainer")
+
+
+def test_a_retrain_event_that_nobody_takes_is_told(stage: Stage) -> None:
+    stage.connection.call("XGROUP", "CREATE", stage.keys.retrain, TRAINERS, "0", "MKSTREAM")
+    assert_says(stage, "trainer", "ok", "no retrain event waits")
+    ago_ms = stage.connection.now_ms() - 3_600_000
+    stage.connection.call("XADD", stage.keys.retrain, f"{ago_ms}-0", "reason", "manual")
+    assert_says(stage, "trainer", "warn", "waits for a trainer since 3,6", "python -m trainer")
+    stage.connection.call("XREADGROUP", "GROUP", TRAINERS, "t", "STREAMS", stage.keys.retrain, ">")
+    assert_says(stage, "trainer", "ok", "no retrain event waits")

@@ -38,7 +38,7 @@ def progress_of(stage: Stage) -> set[tuple[str, str, int]]:
     """Name, last delivered id and pending entries of each group."""
     reply = stage.connection.call("XINFO", "GROUPS", stage.partitions[0].records)
     infos = [field_map(group) for group in reply]
-    return {(info[b"name"].decode(), info[b"last-delivered-id"].decode(), info[b"pending"]) for info in infos}
+    return {(info[b"name"].decode(), info[b"last-delivered-id"].decode(), int(info[b"pending"])) for info in infos}
 
 
 def test_the_list_tells_who_holds_the_floor(stage: Stage) -> None:
