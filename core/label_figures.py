@@ -23,6 +23,6 @@ class LabelFigures(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int  #: wait for their row, at the window's end
     coverage: float  #: share of the rows with a label, of the newest 100,000 sampled ones of at most 7 days
     delay_s: float | None  #: mean time from a record to its label, of the tested ones; one's own came at once
-    log_loss: float | None
+    log_loss: float | None  #: of what the model said of them, before calibration
     reference_log_loss: float  #: of the rows held out when the model was trained
     rate_change: float | None  #: share of class 1, less what those rows lead one to expect

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from core.endpoint import without_password
 from core.errors import SettingsError
-from core.settings import Settings, load_settings
+from core.setting_checks import CHOICES
+from core.settings import Settings, about, load_settings
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,12 +35,17 @@ def settings_from_arguments(program: str, description: str, arguments: Sequence[
         allow_abbrev=False,
     )
     for field in msgspec.structs.fields(Settings):
-        default = "" if field.default is None else f" (default: {field.default})"
-        parser.add_argument(
-            "--" + field.name.replace("_", "-"), metavar="VALUE", help=f"setting {field.name}{default}"
-        )
+        parser.add_argument("--" + field.name.replace("_", "-"), metavar="VALUE", help=_help(field))
     try:
         return load_settings(vars(parser.parse_args(arguments)))
     except SettingsError as error:
         sys.stderr.write(f"streamgauge: {error}\n")
         raise SystemExit(2) from error
+
+
+def _help(field: FieldInfo) -> str:
+    """A setting in words, its choices and its default, as plain text."""
+    words, unset, _ = about(field.name)
+    choices = f": {', '.join(CHOICES[field.name])}" if field.name in CHOICES else ""
+    default = unset if field.default is None else str(field.default)
+    return f"{words}{choices} (default: {default})".replace("`", "").replace("%", "%%")

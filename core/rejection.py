@@ -12,17 +12,17 @@ from core.entry import WIRE_VERSION, Entry, known_fields
 
 #: Reason codes in the order in which they are checked; the first that applies is given.
 REASONS = (
-    "too_large",
-    "unknown_version",
-    "duplicate_field",
-    "bad_field",
-    "bad_block",
-    "unknown_schema",
-    "missing_feature",
-    "not_a_number",
-    "not_finite",
-    "overflow",
-    "poison",
+    "too_large",  #: the entry is larger than `max_entry_bytes`
+    "unknown_version",  #: `_v` is not 1
+    "duplicate_field",  #: a name occurs twice
+    "bad_field",  #: `_id`, `_ts` or `_y` cannot be read
+    "bad_block",  #: counts or bytes of a block do not fit
+    "unknown_schema",  #: the block is for other features than production's
+    "missing_feature",  #: a feature is absent
+    "not_a_number",  #: text that is no decimal number
+    "not_finite",  #: nan, inf, or beyond float64
+    "overflow",  #: finite features whose logit is not finite
+    "poison",  #: each worker that processed it alone died
 )
 
 _msgpack = msgspec.msgpack.Encoder()

@@ -7,170 +7,245 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
-from core.calibration import CalibrationRequest
 from core.environment import from_environment
-from core.errors import RecordError, ServerUnavailable, SettingsError
+from core.errors import ServerUnavailable, SettingsError
 from core.keys import PipelineKeys
-from core.number import parse_number
+from core.setting_checks import check_settings
+from core.setting_values import file_values, read_value
 from core.threshold_rule import ThresholdBy, ThresholdRule, threshold_rule
 
-#: Smallest number of records to a false alarm: thresholds are found at run lengths of some thousand.
-LEAST_BUDGET = 1_000
-#: Whole numbers below this are float64 numbers, each its own.
-_EXACT = 2**53
-#: As core.miniflow has it, which services of a stream need not import.
-_RUN_ID = re.compile(r"[0-9a-f]{12}")
 #: Settings that no message shows.
 SECRETS = ("redis_url", "alerts_token")
-#: What a bearer token may hold and a header carries unchanged, long enough that nobody guesses it (RFC 6750, 2.1).
-_TOKEN = re.compile(r"[!-~]{16,}")
-_HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 #: The settings file, looked for in the working directory.
 FILE_NAME = "streamgauge.toml"
+
+
+class About(NamedTuple):
+    """What a setting is, in words: for docs/settings.md and the services' ``--help``."""
+
+    words: str  #: in Markdown of which ``code`` is all, so that it reads well as text too
+    unset: str = ""  #: what holds where its default is None
+    page: str = ""  #: that says more, below docs/
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of all services; spelt alike as option, variable and file key."""
 
-    # where
-    redis_url: str | None = None
-    pipeline: str = "default"
-    partitions: int | None = None  #: unset: adopt what the pipeline has, else 1, or as many as there are tags
-    partition_tags: str | None = None  #: hash tags of the partitions, by comma; unset: adopt, else PIPELINE:P
-    miniflow: str = "miniflow"  #: directory of runs
-    http_host: str = "127.0.0.1"
-    http_port: int | None = None  #: unset: the service's own; 0: any free one, printed
-    log_level: str = "info"
-    otlp_endpoint: str | None = None  #: base URL of an OTLP/HTTP collector for traces; unset: none are made
-    stop_with_stdin: bool = False  #: stop when standard input ends: whoever started the service is gone
+    # where everything is
+    redis_url: Annotated[
+        str | None,
+        About(
+            "URL of the server or servers",
+            "the server that `streamgauge up` runs; `fit` and `python -m scorer` go by `miniflow` alone",
+            "settings.md#redis_url",
+        ),
+    ] = None
+    pipeline: Annotated[str, About("name of the pipeline: 1 to 64 letters, digits, `_`, `.` and `-`")] = "default"
+    partitions: Annotated[
+        int | None,
+        About(
+            "partitions of the records stream",
+            "as the pipeline has it, else as many as there are tags, else 1",
+            "partitions.md",
+        ),
+    ] = None
+    partition_tags: Annotated[
+        str | None,
+        About(
+            "hash tags of the partitions, joined by commas; each begins with `PIPELINE:`. On a cluster they "
+            "decide which master holds which partition; `streamgauge partitions` proposes some that reach all",
+            "as the pipeline has it, else `PIPELINE:0`, `PIPELINE:1`, ...",
+            "partitions.md",
+        ),
+    ] = None
+    miniflow: Annotated[str, About("directory of training runs", page="runs.md")] = "miniflow"
+    http_host: Annotated[str, About("address at which a service answers", page="reference/http.md")] = "127.0.0.1"
+    http_port: Annotated[
+        int | None,
+        About(
+            "port at which a service answers; 0: any free one, printed", "scorer 8000, monitor 8001, trainer 8002"
+        ),
+    ] = None
+    log_level: Annotated[str, About("what is logged", page="operations/observability.md#logs")] = "info"
+    otlp_endpoint: Annotated[
+        str | None,
+        About(
+            "base URL of a collector, as `http://127.0.0.1:4318`, to which traces are sent by OTLP over HTTP; "
+            "needs the extra `tracing`",
+            "no traces",
+            "operations/observability.md#traces",
+        ),
+    ] = None
+    stop_with_stdin: Annotated[
+        bool,
+        About("stop when standard input ends; how `up` and `demo` keep from leaving services behind"),
+    ] = False
 
     # records
-    max_entry_bytes: int = 1024 * 1024
-    read_bytes: int = 1024 * 1024  #: target size of one read; entry counts adapt to it
-    takeover_idle_ms: int = 15_000  #: an entry pending for longer is taken over from its worker
-    poison_deliveries: int = 5  #: an entry delivered more often than this is processed alone
-    poison_lone_deaths: int = 3  #: and after this many lone deliveries it is rejected
-    max_backlog_entries: int = 1_000_000
-    max_backlog_bytes: int = 256 * 1024 * 1024
-    durability: str = "server"  #: or "fsync", "replica": when a produced record counts as sent
+    max_entry_bytes: Annotated[int, About("larger entries are rejected")] = 1024 * 1024
+    read_bytes: Annotated[int, About("target size of one read; the number of entries adapts to it")] = 1024 * 1024
+    takeover_idle_ms: Annotated[int, About("an entry pending for longer is taken over from its worker")] = 15_000
+    poison_deliveries: Annotated[
+        int, About("an entry that was delivered more often than this is processed alone")
+    ] = 5
+    poison_lone_deaths: Annotated[
+        int, About("an entry whose worker died so often while processing it alone is rejected")
+    ] = 3
+    max_backlog_entries: Annotated[
+        int, About("unread entries at which `Producer` waits or raises", page="producing.md")
+    ] = 1_000_000
+    max_backlog_bytes: Annotated[
+        int, About("unread bytes, estimated from the newest entries, at which `Producer` waits or raises")
+    ] = 256 * 1024 * 1024
+    durability: Annotated[str, About("when a produced record counts as sent", page="producing.md")] = "server"
 
-    # kept
-    records_keep_ms: int | None = None  #: unset: adopt what the pipeline has, else 1 h
-    records_keep_bytes: int | None = None  #: unset: adopt what the pipeline has, else 256 MiB
-    trim_every_ms: int = 5_000
+    # how long they are kept
+    records_keep_ms: Annotated[
+        int | None,
+        About("how long records and predictions are kept once read", "as the pipeline has it, else 1 h"),
+    ] = None
+    records_keep_bytes: Annotated[
+        int | None,
+        About(
+            "memory of the server that records, and predictions, may take each",
+            "as the pipeline has it, else 256 MiB",
+        ),
+    ] = None
+    trim_every_ms: Annotated[int, About("how often streams are trimmed")] = 5_000
 
     # scorer
-    shadow: str | None = None  #: run that is scored beside production, results kept apart; unset: production
+    shadow: Annotated[
+        str | None,
+        About(
+            "run that `python -m scorer` scores beside production, its results apart", "production", "shadow.md"
+        ),
+    ] = None
 
     # monitor
-    cluster_skew_ms: int = 100  #: largest difference between the clocks of a cluster's servers
-    window_records: int = 500
-    slide_records: int | None = None  #: unset: tumbling windows (slide = window)
-    window_limit_s: float = 60.0  #: a window closes by then, counted from its first record
-    window_min_records: int = 50  #: fewer give no verdict
-    false_alarm_records: int = 100_000  #: one false alarm in so many records, all detectors together
-    label_false_alarm_records: int = 10_000  #: the same for labels, in labelled records
-    tolerated_unusable_share: float = 0.01  #: of records that cannot be used, before that is an alarm
-    recovery_windows: int = 3  #: an episode ends after so many calm windows in a row
-    retrain_cooldown_s: float = 60.0
-    sample_share: float = 1.0  #: share of records kept for training, chosen by a hash of the record id
-    alerts_token: str | None = None  #: bearer token of POST /alerts; unset: nobody may post
+    cluster_skew_ms: Annotated[
+        int,
+        About(
+            "on a cluster: how far the clocks of its servers may be apart; the monitor stays so far behind them",
+            page="partitions.md",
+        ),
+    ] = 100
+    window_records: Annotated[
+        int, About("records a window; an alarm ends a window at once", page="statistics.md")
+    ] = 500
+    slide_records: Annotated[
+        int | None,
+        About("records from one window to the next; it divides the window", "`window_records`: tumbling"),
+    ] = None
+    window_limit_s: Annotated[float, About("a window closes by then, counted from its first entry")] = 60.0
+    window_min_records: Annotated[int, About("with fewer records a window, or a new model, has no verdict")] = 50
+    false_alarm_records: Annotated[
+        int,
+        About(
+            "the budget: one false alarm in so many records, over all detectors together; at least 1,000. A "
+            "smaller budget finds drift sooner and cries wolf more often",
+            page="guides/budget.md",
+        ),
+    ] = 100_000
+    label_false_alarm_records: Annotated[
+        int, About("the budget of the detector that looks at labels, in labelled records")
+    ] = 10_000
+    tolerated_unusable_share: Annotated[
+        float,
+        About(
+            "share of records that cannot be used (and of records without one of the features) up to which "
+            "there is no alarm"
+        ),
+    ] = 0.01
+    recovery_windows: Annotated[int, About("calm windows in a row that end an episode")] = 3
+    retrain_cooldown_s: Annotated[
+        float,
+        About("shortest time between two retrain events of monitor and webhook", page="operations/alerting.md"),
+    ] = 60.0
+    sample_share: Annotated[
+        float,
+        About("share of records kept for training, chosen by a hash of the record id; lower it on fast streams"),
+    ] = 1.0
+    alerts_token: Annotated[
+        str | None,
+        About(
+            "bearer token of the monitor's `POST /alerts`, 16 or more characters. Like `redis_url` it belongs in "
+            "the environment or a file, not on a command line",
+            "nobody may post: 403",
+            "operations/alerting.md#the-webhook",
+        ),
+    ] = None
 
     # trainer
-    retrain_every_s: float | None = None  #: unset: off
-    min_labelled_rows: int = 200
-    seed: int = 0
-    solver: str = "newton"
-    inverse_l2: float = 1.0  #: scikit-learn's C; inf: no penalty
-    calibrate: str | None = None  #: unset: as production's model was asked for, else auto
-    # operating point, one choice in several settings: where one place sets any of them, none before it counts; all
-    # unset: by production's rule, else .5
-    threshold: float | None = None  #: the threshold itself
-    threshold_by: str | None = None
-    cost_fn: float | None = None  #: of one class 1 that is missed
-    cost_fp: float | None = None  #: of one class 0 that is taken for class 1
-    min_recall: float | None = None
-    min_precision: float | None = None
-    class_weight: str = "none"  #: or "balanced": both classes count alike, however many rows each has
-    learning_rate: float | None = None  #: of gradient_descent and sgd; unset: the longest that is safe
-    max_steps: int | None = None  #: unset: the solver's own
-    early_stopping_steps: int | None = None  #: without a lower validation loss; unset: no early stopping
+    retrain_every_s: Annotated[float | None, About("schedule of retrain events", "off")] = None
+    min_labelled_rows: Annotated[
+        int, About("with fewer labelled rows nothing is trained", page="promotion.md")
+    ] = 200
+    seed: Annotated[int, About("of the split, the profile and a solver's start")] = 0
+    solver: Annotated[str, About("how a model is fitted", page="training.md")] = "newton"
+    inverse_l2: Annotated[
+        float, About("strength of the penalty as scikit-learn's C: smaller is stronger, `inf` is none")
+    ] = 1.0
+    class_weight: Annotated[str, About("`balanced` lets both classes count alike, however many rows each has")] = (
+        "none"
+    )
+    learning_rate: Annotated[
+        float | None,
+        About(
+            "of `gradient_descent` and `sgd`; a value is taken as it is", "the longest that is safe", "training.md"
+        ),
+    ] = None
+    max_steps: Annotated[
+        int | None,
+        About(
+            "most steps of `newton` and `gradient_descent`, most passes of `sgd`",
+            "100, 2,000 and 200",
+            "training.md",
+        ),
+    ] = None
+    early_stopping_steps: Annotated[
+        int | None,
+        About(
+            "stop after so many steps without a lower validation loss, on a fifth of the training rows",
+            "off",
+            "training.md",
+        ),
+    ] = None
+    calibrate: Annotated[
+        str | None,
+        About("how probabilities are calibrated", "as production's were asked for, else `auto`", "calibration.md"),
+    ] = None
+
+    # the operating point: one choice in several settings
+    threshold: Annotated[
+        float | None,
+        About("class 1 is predicted from this probability on", "by production's rule, else 0.5", "calibration.md"),
+    ] = None
+    threshold_by: Annotated[
+        str | None,
+        About("choose the threshold that is best by this, on rows out of fold", "no such rule", "calibration.md"),
+    ] = None
+    cost_fn: Annotated[
+        float | None,
+        About("cost of one record of class 1 that is missed, for the threshold of least cost", "no cost"),
+    ] = None
+    cost_fp: Annotated[float | None, About("cost of one false alarm, in the same unit", "no cost")] = None
+    min_recall: Annotated[
+        float | None, About("best precision with at least this recall", "no such rule", "calibration.md")
+    ] = None
+    min_precision: Annotated[
+        float | None, About("best recall with at least this precision", "no such rule", "calibration.md")
+    ] = None
 
     def __post_init__(self) -> None:
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise SettingsError(f"{name} is {value}; choose a value above 0")
-        for name in _NOT_NEGATIVE:
-            value = getattr(self, name)
-            if not value >= 0:
-                raise SettingsError(f"{name} is {value}; choose 0 or more")
-        if self.http_port is not None and not 0 <= self.http_port <= 65_535:
-            raise SettingsError(f"http_port is {self.http_port}; choose 0 to 65535")
-        if self.window_records % self.slide:
-            raise SettingsError(
-                f"window_records is {self.window_records} and slide_records {self.slide}; "
-                "choose a slide that divides the window"
-            )
-        if self.window_min_records > self.window_records:
-            raise SettingsError(
-                f"window_min_records is {self.window_min_records} and window_records {self.window_records}; "
-                "no window would ever have a verdict, choose no more than that"
-            )
-        if not 0 <= self.sample_share <= 1:
-            raise SettingsError(f"sample_share is {self.sample_share}; choose 0 to 1")
-        for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if value is not None and value not in choices:
-                raise SettingsError(f"{name} is {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
-        if self.learning_rate is not None and self.solver == "newton":
-            raise SettingsError(
-                f"learning_rate is {self.learning_rate} and solver {self.solver}, which has none; unset it, or "
-                "set solver to gradient_descent or sgd"
-            )
-        self._check_alarms()
-        self._check_names()
-        try:
-            _ = self.threshold_rule
-        except ValueError as error:
-            raise SettingsError(str(error)) from error
-
-    def _check_alarms(self) -> None:
-        for name in _BUDGETS:
-            value = getattr(self, name)
-            if value < LEAST_BUDGET:
-                raise SettingsError(f"{name} is {value}; choose {LEAST_BUDGET} or more")
-        if not 0 < self.tolerated_unusable_share < 1:
-            raise SettingsError(
-                f"tolerated_unusable_share is {self.tolerated_unusable_share}; choose a value between 0 and 1"
-            )
-
-    def _check_names(self) -> None:
-        keys = self.keys  # checks the pipeline's
-        if self.otlp_endpoint is not None and not _HTTP_URL.fullmatch(self.otlp_endpoint):
-            raise SettingsError(
-                "otlp_endpoint is no http:// or https:// URL of a collector; give its base, as in "
-                "http://127.0.0.1:4318"
-            )
-        if self.shadow is not None and not _RUN_ID.fullmatch(self.shadow):
-            raise SettingsError(
-                f"shadow is {self.shadow[:40]!r}; give the 12 hex digits of a run, as streamgauge runs lists it"
-            )
-        if self.alerts_token is not None and not _TOKEN.fullmatch(self.alerts_token):
-            raise SettingsError(
-                "alerts_token is not 16 or more printable ASCII characters without spaces; make one with openssl "
-                "rand -hex 32"
-            )
-        if self.tags:
-            keys.checked_tags(self.tags, len(self.tags) if self.partitions is None else self.partitions)
+        check_settings(self)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -205,48 +280,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.miniflow)
 
 
-_POSITIVE = (
-    "partitions",
-    "max_entry_bytes",
-    "read_bytes",
-    "takeover_idle_ms",
-    "poison_deliveries",
-    "poison_lone_deaths",
-    "max_backlog_entries",
-    "max_backlog_bytes",
-    "records_keep_ms",
-    "records_keep_bytes",
-    "trim_every_ms",
-    "window_records",
-    "slide_records",
-    "window_limit_s",
-    "window_min_records",
-    "recovery_windows",
-    "retrain_every_s",
-    "min_labelled_rows",
-    "inverse_l2",
-    "learning_rate",
-    "max_steps",
-    "early_stopping_steps",
-)
-_CHOICES = {
-    "log_level": ("debug", "info", "warning", "error"),
-    "durability": ("server", "fsync", "replica"),
-    "calibrate": get_args(CalibrationRequest),
-    "threshold_by": get_args(ThresholdBy),
-    "solver": ("newton", "gradient_descent", "sgd"),
-    "class_weight": ("none", "balanced"),
-}
 #: They are one choice: half of it from one place and half from another would be nobody's.
 _OPERATING_POINT = ("threshold", "threshold_by", "cost_fn", "cost_fp", "min_recall", "min_precision")
-_BUDGETS = ("false_alarm_records", "label_false_alarm_records")
 #: Settings that are gone, and what takes their place.
 _SUCCESSORS = {
     "window_false_alarm_rate": "false_alarm_records (one false alarm in so many records)",
     "confirm_windows": "false_alarm_records (one false alarm in so many records)",
     "confirm_of_windows": "recovery_windows (calm windows in a row that end an episode)",
 }
-_NOT_NEGATIVE = ("cluster_skew_ms", "retrain_cooldown_s", "seed")
+
+
+def about(name: str) -> About:
+    """A setting in words."""
+    words: About = get_args(_annotated()[name])[1]
+    return words
+
+
+@cache
+def _annotated() -> dict[str, Any]:
+    """The settings' annotations; evaluating them takes a millisecond."""
+    return get_type_hints(Settings, include_extras=True)
 
 
 def load_settings(
@@ -263,7 +316,7 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
-    _take(values, places, _file_values((directory or Path()) / FILE_NAME), f"in {FILE_NAME}")
+    _take(values, places, file_values((directory or Path()) / FILE_NAME), f"in {FILE_NAME}")
     variables = os.environ if environment is None else environment
     given_there = from_environment(variables, Settings.__struct_fields__)
     _take(values, places, given_there.values, "in the environment", given_there.files)
@@ -287,7 +340,7 @@ def _take(
 ) -> None:
     """Take the settings of one place; ``files``: those of them that came from a file, and where that is named."""
     files = files or {}
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    kinds = {name: get_args(field)[0] for name, field in _annotated().items()}
     if any(name in given for name in _OPERATING_POINT):
         for name in _OPERATING_POINT:
             values.pop(name, None)
@@ -301,40 +354,9 @@ def _take(
             raise SettingsError(f"unknown setting {name!r} {where}; {hint}")
         try:
             values[name] = (
-                _read(value, kinds[name]) if isinstance(value, str) else msgspec.convert(value, kinds[name])
+                read_value(value, kinds[name]) if isinstance(value, str) else msgspec.convert(value, kinds[name])
             )
         except msgspec.ValidationError as error:
             what = "does not fit" if name in SECRETS else f"is {value!r}"
             raise SettingsError(f"setting {name!r} {files.get(name, where)} {what}: {error}") from error
         places[name] = files.get(name, where)
-
-
-def _read(text: str, kind: Any) -> Any:
-    """A value of text as its setting's type; numbers as the wire has them, so that ``.5`` is one.
-
-    Raises
-    ------
-    msgspec.ValidationError
-        Text that is no such value.
-    """
-    kinds = get_args(kind) or (kind,)
-    if str not in kinds and bool not in kinds:
-        try:
-            number = parse_number(text.encode(), "")
-        except RecordError:  # inf, which is a setting's value and no record's, or nothing at all
-            pass
-        else:
-            if float in kinds:
-                return number
-            if number.is_integer() and abs(number) < _EXACT:
-                return int(number)
-    return msgspec.convert(text, kind, strict=False)
-
-
-def _file_values(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}; correct or remove it") from error

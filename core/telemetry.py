@@ -49,7 +49,7 @@ class Telemetry:
 
         self.build_info = self._gauge("build_info", "1 for the version that runs.", "version")
         self.waiting = self._gauge("waiting", "1 while an error keeps the service from its work, as its log says.")
-        self.records_scored = self._counter("records_scored", "Records scored.", "model")
+        self.records_scored = self._counter("records_scored", "Records scored, each row of a block.", "model")
         self.records_rejected = self._counter("records_rejected", "Records rejected, by reason.", "reason")
         self.entries_claimed = self._counter(
             "entries_claimed", "Entries taken over from a worker that went silent."
@@ -60,7 +60,7 @@ class Telemetry:
         )
         self.end_to_end_seconds = BulkHistogram(
             f"{prefix}_end_to_end_seconds",
-            "From a record's entry id to its publication.",
+            "From a record's entry id to its answer; a block counts once.",
             pipeline,
             END_TO_END_BUCKETS,
             self.registry,
@@ -76,36 +76,44 @@ class Telemetry:
         lag_labels = ("partition", "group")
         self.stream_lag_entries = self._gauge("stream_lag_entries", "Entries not yet handed out.", *lag_labels)
         self.stream_pending_entries = self._gauge(
-            "stream_pending_entries", "Entries handed out, open.", *lag_labels
+            "stream_pending_entries", "Entries handed out and open.", *lag_labels
         )
         self.oldest_unread_seconds = self._gauge(
             "oldest_unread_seconds", "Age of the oldest open entry.", *lag_labels
         )
 
-        self.drift_score = self._gauge("drift_score", "Mean absolute z shift of the newest window.")
-        self.drift_threshold = self._gauge("drift_threshold", "Threshold of the newest window's drift score.")
-        self.feature_z_shift = self._gauge("feature_z_shift", "Shift of a feature in training SDs.", "feature")
+        self.drift_score = self._gauge(
+            "drift_score", "Mean absolute z shift over the features in the newest window."
+        )
+        self.drift_threshold = self._gauge("drift_threshold", "Threshold of the drift score, that one detector.")
+        self.feature_z_shift = self._gauge(
+            "feature_z_shift", "Shift of a feature in the newest window, in training SDs.", "feature"
+        )
         self.drift_alert = self._gauge(
-            "drift_alert", "1 for a detector that alarmed in the open episode.", "detector"
+            "drift_alert", "1 for a detector that alarmed in the open episode: what alerts look at.", "detector"
         )
         self.label_coverage = self._gauge("label_coverage", "Share of the newest sampled records with a label.")
         self.label_delay_seconds = self._gauge("label_delay_seconds", "Mean time from a record to its label.")
         self.labelled_log_loss = self._gauge(
             "labelled_log_loss", "Log-loss of the last few hundred labels, before calibration."
         )
-        self.drift_windows = self._counter("drift_windows", "Windows closed, by state.", "state")
+        self.drift_windows = self._counter(
+            "drift_windows", "Windows closed, by state: insufficient, ok, drift or recovering.", "state"
+        )
         self.prediction_probability_mean = self._gauge(
             "prediction_probability_mean", "Mean p_class1 in the newest window."
         )
-        self.retrain_events = self._counter("retrain_events", "Retrain events written.", "reason")
+        self.retrain_events = self._counter("retrain_events", "Retrain events written, by reason.", "reason")
         self.webhook_alerts = self._counter(
-            "webhook_alerts", "Alerts posted to the monitor, by outcome.", "outcome"
+            "webhook_alerts", "Alerts that came by POST /alerts, by what became of them.", "outcome"
         )
 
-        self.training_runs = self._counter("training_runs", "Answers to retrain events.", "outcome")
-        self.production_info = self._gauge("production_info", "1 for the production run.", "run_id")
+        self.training_runs = self._counter("training_runs", "What became of retrain events.", "outcome")
+        self.production_info = self._gauge(
+            "production_info", "1 for the run in production, as this service sees it.", "run_id"
+        )
         self.production_updated = self._gauge(
-            "production_updated_timestamp_seconds", "When production last changed."
+            "production_updated_timestamp_seconds", "When production last changed, by the server's clock."
         )
 
     def show_service(self, version: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ from tests.servers import free_port, running_server, server_program  # noqa: E40
 # No test fails because a machine is slow.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts `make test &` so, and every program that a test starts and ends by Ctrl-C
+    # would inherit it; a handler, unlike that, is not inherited: programs start with the default.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 

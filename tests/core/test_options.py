@@ -33,12 +33,14 @@ def test_an_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert _read("--pipeline", "option").pipeline == "option"
 
 
-def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_setting_with_its_words_and_choices(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         _read("--help")
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     for field in msgspec.structs.fields(Settings):
         assert "--" + field.name.replace("_", "-") in text
+    assert "how a model is fitted: newton, gradient_descent, sgd (default: newton)" in text
+    assert "memory of the server that records, and predictions, may take each" in text
 
 
 @pytest.mark.parametrize(

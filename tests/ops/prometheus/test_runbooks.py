@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
 
-from streamgauge.app import app
-from tests.ops.documents import as_yaml
+from tests.ops.known_commands import wrong_command
 from tests.ops.prometheus.observability import alert_names, alerts
-from tests.ops.tools import CHECKOUT, run
+from tests.ops.prometheus.queries import complaint, expressions
+from tests.ops.tools import CHECKOUT
 
 RUNBOOKS = CHECKOUT / "docs" / "runbooks"
 OBJECTIVES = CHECKOUT / "docs" / "operations" / "slo.md"
@@ -31,13 +28,6 @@ _HEADINGS = [
 _BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 #: ``streamgauge ...`` within a sentence.
 _INLINE = re.compile(r"`(streamgauge [^`]+)`")
-#: Programs other than ours: which one knows, and what that calls itself.
-_PROGRAMS = {
-    "docker": ("docker-compose", "docker compose"),
-    "kubectl": ("kubectl", "kubectl"),
-    "amtool": ("amtool", "amtool"),
-    "promtool": ("promtool", "promtool"),
-}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -49,57 +39,6 @@ def commands(text: str) -> list[list[str]]:
     """The commands of a page, as words."""
     lines = [line for body in blocks(text, "sh") for line in body.splitlines() if line.strip()]
     return [shlex.split(line) for line in [*lines, *_INLINE.findall(" ".join(text.split()))]]
-
-
-@cache
-def _help_of(name: str, *words: str) -> str:
-    done = run(name, *filter(None, words), "--help")
-    return done.stdout + done.stderr if done.returncode == 0 else ""
-
-
-def wrong_command(words: list[str]) -> str | None:
-    """What of a command does not exist, if anything."""
-    match words[0]:
-        case "streamgauge":
-            return _wrong_of_ours(words[1:])
-        case "make":
-            made = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-            return None if re.search(rf"^{re.escape(words[1])}:", made, re.MULTILINE) else words[1]
-        case name if name in _PROGRAMS:
-            program, title = _PROGRAMS[name]
-            return _wrong_of(program, title, words[len(title.split()) :])
-        case name:
-            return name
-
-
-def _wrong_of_ours(words: list[str]) -> str | None:
-    command: Any = typer.main.get_command(app)
-    while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]
-    if hasattr(command, "commands") and (not command.invoke_without_command or words):
-        return " ".join(words) or "a command is missing"
-    options = {option for parameter in command.params for option in parameter.opts}
-    return next((word for word in words if word.startswith("-") and word not in options), None)
-
-
-def _wrong_of(name: str, title: str, words: list[str]) -> str | None:
-    """Its help knows the longest beginning of the words that is a command, and that one's options."""
-    if words[:1] == ["-n"]:
-        words = words[2:]
-    known, usage = "", ""
-    for length in (1, 2, 3):
-        path = words[:length]
-        if len(path) < length or not all(re.fullmatch(r"[a-z-]+", word) for word in path):
-            break
-        text = _help_of(name, *path)
-        line = re.search(rf"usage:\s+{title} {' '.join(path)}\b.*", text, re.IGNORECASE)
-        if line is not None:
-            known, usage = text, line.group()
-    if not known or re.search(r"<command>|SUBCOMMAND", usage):
-        return " ".join(words)
-    options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    everywhere = known + _help_of(name, "options" if name == "kubectl" else "")
-    return next((one for one in options if not re.search(rf"(?<![\w-]){one}(?![\w-])", everywhere)), None)
 
 
 def test_each_alert_has_a_page_and_each_page_an_alert() -> None:
@@ -160,27 +99,13 @@ def test_each_query_is_promql(page: Path, tmp_path: Path) -> None:
     # a block is one expression, or one a line
     queries = blocks(page.read_text(encoding="utf-8"), "promql")
     assert queries
-    expressions = [one for body in queries for one in _expressions(body)]
-    done = _checked(expressions, tmp_path)
-    assert done == "", expressions
+    found = [one for body in queries for one in expressions(body)]
+    done = complaint(found, tmp_path)
+    assert done == "", found
 
 
 def test_a_query_that_is_no_promql_is_found(tmp_path: Path) -> None:
-    assert "could not parse expression" in _checked(["sum by (pipeline) (rate(streamgauge_waiting))["], tmp_path)
-
-
-def _expressions(body: str) -> list[str]:
-    lines = [line for line in body.splitlines() if line.strip()]
-    goes_on = any(line.startswith((" ", ")")) for line in lines)
-    return ["\n".join(lines)] if goes_on else lines
-
-
-def _checked(expressions: list[str], folder: Path) -> str:
-    rules = [{"record": f"a:query{number}:b", "expr": one} for number, one in enumerate(expressions)]
-    path = folder / "queries.yml"
-    path.write_text(as_yaml({"groups": [{"name": "queries", "rules": rules}]}), encoding="utf-8")
-    done = run("promtool", "check", "rules", path)
-    return done.stderr if done.returncode else ""
+    assert "could not parse expression" in complaint(["sum by (pipeline) (rate(streamgauge_waiting))["], tmp_path)
 
 
 @pytest.mark.parametrize("page", [*_PAGES, _INDEX, OBJECTIVES], ids=lambda page: page.stem)
