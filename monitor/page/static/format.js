@@ -36,7 +36,8 @@ export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? 
 
 export function duration(seconds) {
 	if (!isKnown(seconds)) return UNKNOWN;
-	if (seconds < 9.95) return `${fixed(Math.max(seconds, 0), 1)} s`;
+	if (seconds < 0.05) return "0 s";
+	if (seconds < 9.95) return `${fixed(seconds, 1)} s`;
 	const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit));
 	if (!minutes) return `${Math.floor(seconds)} s`;
 	if (!hours) return `${minutes} min`;
@@ -55,7 +56,7 @@ export const isMoment = (ms) => isKnown(ms) && Math.abs(ms) < 8.64e15;
 export const clock = (ms) => (isMoment(ms) ? seconds.format(ms) : UNKNOWN);
 export const moment = (ms) => exact.format(ms);
 
-/** A tick of a time axis whose ticks are `step` milliseconds apart. */
+/** A tick of a time axis, `step` milliseconds from the next. */
 export function tick(ms, step) {
 	if (step < 60_000) return clock(ms);
 	return (step < 86_400_000 ? minutes : days).format(ms);

@@ -14,7 +14,7 @@ function showHead({ pipeline, version, drift }) {
 	document.title = `${drift.window?.state === "drift" ? "▲ Drift · " : ""}${plain(pipeline, 60)} · streamgauge`;
 }
 
-/** What lies below "now" is drawn with every third look, for that costs a third, and at once where this changes. */
+/** Below "now" every third look is drawn, at a third of the cost, and at once where this changes. */
 const newsOf = ({ drift, model }) => [drift.window?.state, drift.marks.length, model?.run_id].join();
 let news = "";
 let looks = 0;

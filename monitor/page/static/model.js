@@ -48,8 +48,9 @@ function showFigures({ figures, figures_of }) {
 	setNote("figures-of", figures_of && plain(figures_of, 300));
 	showRows("figures", figures, "tr th td td.interval td", ({ name, words, value, low, high }, row) => {
 		const known = isKnown(low) && isKnown(high);
-		const end = Math.max(1, value, high); // most figures are shares; the picture of another ends where it does
-		setShares(row.children[2], { from: known ? low / end : 0, size: known ? (high - low) / end : 0, value: value / end });
-		return [plain(words ? `${name}: ${words}` : name, 80), fixed(value, 3), "", known ? `${fixed(low, 3)} to ${fixed(high, 3)}` : "not known"];
+		const end = Math.max(1, value, high); // most figures are shares
+		setShares(row.children[2], { from: low / end, size: (high - low) / end, value: value / end });
+		const interval = known ? `${fixed(low, 3)} to ${fixed(high, 3)}` : "not known";
+		return [plain(words ? `${name}: ${words}` : name, 200), fixed(value, 3), "", interval];
 	});
 }

@@ -1,5 +1,4 @@
-// Before the body, and no module (those run later), so that a remembered theme is there at the first paint. Storage may
-// be forbidden: then the page follows the system.
+// No module (those run later), so that a remembered theme is there at the first paint. Storage may be forbidden.
 {
 	const themes = ["system", "light", "dark"];
 	const { dataset } = document.documentElement;

@@ -12,11 +12,11 @@ export const STATES = { ok: "✓ in control", insufficient: "… too few records
 const DOTTED = 48;
 /** Between two labels of the time axis. */
 const TICK_PX = 84;
-/** A point reaches back to the one before it, but no further than this share of the time: gaps stay open. */
-const REACH = 1 / 15;
+/** A point reaches back to the one before it, or over this share of the time: gaps stay open. */
+const REACH = 1 / 8;
 /** In pixels, as in page.css. */
 const HEAT_ROW = 18;
-/** Where steps of colour end, in training standard deviations: always the same, so that pictures compare. */
+/** Where steps of colour end, in SD: always the same, so that pictures compare. */
 const STEPS = [0.1, 0.25, 0.5, 1, 2];
 const classes = Array.from({ length: 2 * STEPS.length + 1 }, (_, level) => {
 	return `${level < STEPS.length ? "low" : "high"} step-${Math.abs(level - STEPS.length)}`;
@@ -103,7 +103,8 @@ function drawScore(ticks, happened) {
 	rights.forEach((x, index) => {
 		const [left, value, threshold] = [lefts[index], history.score[index], history.threshold[index]];
 		paths[history.state[index]] += `M${left} 0H${x}V${HEIGHT}H${left}Z`;
-		if (isKnown(threshold)) paths.threshold += `M${left} ${yOf(threshold)}H${x}`;
+		const joined = left === rights[index - 1] && isKnown(history.threshold[index - 1]);
+		if (isKnown(threshold)) paths.threshold += `${joined ? "V" : `M${left} `}${yOf(threshold)}H${x}`;
 		if (isKnown(value)) {
 			paths.score += `${join}${x} ${yOf(value)}`;
 			if (join === "M" || rights.length <= DOTTED || value >= threshold) paths.dots += `M${x} ${yOf(value)}h0`;

@@ -107,7 +107,9 @@ def test_it_says_that_the_server_is_lost_and_comes_back_by_itself(tmp_path: Path
         terminal.wait_for("what is shown is")
         terminal.wait_for("epoch 1")
         stack.enter_context(ValkeyServer(port=port, data_dir=data))
-        Stage(Connection(f"redis://127.0.0.1:{port}/0"), keys).rejected("_id", "afterwards", "Area", "1")
+        begun_anew = Stage(Connection(f"redis://127.0.0.1:{port}/0"), keys)
+        begun_anew.promote()
+        begun_anew.rejected("_id", "afterwards", "Area", "1")
         terminal.wait_for("afterwards")
         terminal.press(b"q")
         assert terminal.ended() == 0
