@@ -1,4 +1,4 @@
-// Asks for the state once a second while somebody looks, and says whether what is shown is fresh.
+// Asks for the state while somebody looks, and says whether what is shown is fresh.
 
 import { announce, at, setProse, setText } from "./dom.js";
 import { clock, duration } from "./format.js";
@@ -67,7 +67,7 @@ export function showContact() {
 	const shown = known ? `What is shown is of ${clock(known)}, ${age} ago` : `Nothing was read for ${age}`;
 	showBanner("contact", lost && `${who}. ${shown}. Asking again.`);
 	const changed = state && (state.format !== FORMAT || state.version !== version);
-	showBanner("problem", changed ? "The monitor is of another version now: load this page again." : state?.problem);
+	showBanner("problem", changed ? "The monitor is another version now: load the page again." : state?.problem);
 	showBanner("waiting", state?.waiting);
 }
 

@@ -53,7 +53,7 @@ function draw() {
 	const ticks = valueTicks(end);
 	const outline = (training ?? []).map((share, bin) => `${bin ? "V" : `M${xOf(0)} `}${yOf(share)}H${xOf(edges[bin + 1])}`);
 	bars = now.map((share, bin) => `M${xOf(edges[bin]) + 2} ${HEIGHT}V${yOf(share)}H${xOf(edges[bin + 1]) - 2}V${HEIGHT}Z`);
-	set(svg, { width, height: HEIGHT + 22 });
+	set(svg, { height: HEIGHT + 22 });
 	set(paths.grid, { d: ticks.map((share) => `M${LEFT} ${yOf(share)}H${width}`).join("") });
 	set(paths.now, { d: bars.join("") });
 	set(paths.training, { d: outline.join("") });

@@ -1,4 +1,4 @@
-// Drift: the verdict in words, the shifts of the newest window, what happened, and what each detector reads.
+// Drift: the verdict in words, the newest window, what happened, what detectors read.
 
 import { largest } from "./chart.js";
 import { announce, at, make, makeSvg, set, setNote, setProse, setShares } from "./dom.js";

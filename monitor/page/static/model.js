@@ -1,4 +1,4 @@
-// Model: what is in production, how good it is on which rows, how it came there, and the way back.
+// Model: what is in production, how good it is, how it came there, and the way back.
 
 import { at, setName, setNote, setShares, setText, setTime, showItems, showRows } from "./dom.js";
 import { makeEvent, showEvent } from "./drift.js";

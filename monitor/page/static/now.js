@@ -38,7 +38,7 @@ function showRates({ records_per_s, predictions_per_s, rejections_per_s, estimat
 		set(svg.firstChild, { d: sparkPath(name, end) });
 	}
 	const about = estimated ? " ≈: estimated, as blocks differ in size." : "";
-	setText("spark-note", `Out: predicted or rejected. Lines: since this page was opened, up to ${number(end)} /s.${about}`);
+	setText("spark-note", `Out: predicted or rejected. Lines: since you came, up to ${number(end)} /s.${about}`);
 }
 
 function sparkPath(name, end) {

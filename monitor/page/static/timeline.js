@@ -82,7 +82,6 @@ function draw() {
 	rights = ts_ms.map(xOf);
 	lefts = rights.map((right, index) => Math.max(rights[index - 1] ?? 0, place(right - REACH * width)));
 	const { ticks, step } = timeTicks(from_ms, to_ms, Math.max(2, width / TICK_PX));
-	for (const svg of [score, lanes, heat, time]) set(svg, { width });
 	drawScore(ticks.map(xOf), drift.marks.map((mark) => xOf(mark.ts_ms)));
 	drawMarks(xOf);
 	drawHeat();
@@ -103,8 +102,10 @@ function drawScore(ticks, happened) {
 	rights.forEach((x, index) => {
 		const [left, value, threshold] = [lefts[index], history.score[index], history.threshold[index]];
 		paths[history.state[index]] += `M${left} 0H${x}V${HEIGHT}H${left}Z`;
-		const joined = left === rights[index - 1] && isKnown(history.threshold[index - 1]);
-		if (isKnown(threshold)) paths.threshold += `${joined ? "V" : `M${left} `}${yOf(threshold)}H${x}`;
+		const apart = left !== rights[index - 1];
+		const begins = apart || !isKnown(history.threshold[index - 1]);
+		if (isKnown(threshold)) paths.threshold += `${begins ? `M${left} ` : "V"}${yOf(threshold)}H${x}`;
+		if (apart) join = "M";
 		if (isKnown(value)) {
 			paths.score += `${join}${x} ${yOf(value)}`;
 			if (join === "M" || rights.length <= DOTTED || value >= threshold) paths.dots += `M${x} ${yOf(value)}h0`;
