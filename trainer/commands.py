@@ -380,7 +380,10 @@ def _check_schema(new: Schema, current: Schema) -> None:
     else:
         what = f"other classes {new.classes} than production {current.classes}"
         if new.classes == current.classes[::-1]:
-            what += f" in order: make it with --positive {current.classes[1]}, where it is to have the same"
+            raise SchemaError(
+                f"{new.classes[1]!r} is class 1 of this model, and {current.classes[1]!r} of production; "
+                f"say --positive {current.classes[1]} to keep production's, or --new-schema to change it"
+            )
     raise SchemaError(f"this model has {what}; say --new-schema if the records change with it")
 
 

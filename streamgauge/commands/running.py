@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 
 from core.connection import Connection, without_password
-from core.errors import SettingsError
-from core.settings import load_settings
+from core.errors import ServerUnavailable, SettingsError
+from core.settings import Settings, load_settings
 from streamgauge.demo.story import Demo, DemoOptions
 from streamgauge.embedded_server import EmbeddedServer
 from streamgauge.local_pipeline import FIRST_HTTP_PORT, LocalPipeline
@@ -87,7 +87,7 @@ def up(
         if settings.redis_url is None:
             server = stack.enter_context(EmbeddedServer(FOLDER / "valkey", stable_port=True))
         url = settings.redis_url or (server.url if server is not None else "")
-        Connection(url).require().close()
+        _require(url, settings)
         options: dict[str, object] = {"pipeline": settings.pipeline, "miniflow": settings.miniflow}
         port = FIRST_HTTP_PORT if settings.http_port is None else settings.http_port
         local = LocalPipeline(url, FOLDER, scorers=scorers, options=options, first_http_port=port)
@@ -99,6 +99,18 @@ def up(
             _watch(console, local, server)
         except KeyboardInterrupt:
             console.print("stopping: services finish what they hold")
+
+
+def _require(url: str, settings: Settings) -> None:
+    try:
+        Connection(url).require().close()
+    except ServerUnavailable as error:
+        if settings.redis_url is None:
+            raise
+        raise ServerUnavailable(
+            f"{error}, or take redis_url away (the option, STREAMGAUGE_REDIS_URL, streamgauge.toml): "
+            "streamgauge up then starts a server of its own"
+        ) from error
 
 
 def _show_running(console: Console, local: LocalPipeline, url: str, pipeline: str, *, as_json: bool) -> None:

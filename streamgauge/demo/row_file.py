@@ -37,8 +37,12 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("python -m streamgauge.demo.row_file FILE writes a CSV file; name one\n")
         return 2
+    path = Path(sys.argv[1])
+    if path.exists():  # the real raisin.csv, perhaps
+        sys.stderr.write(f"{path} is there already and stays as it is; name another file\n")
+        return 2
     try:
-        write_rows(Path(sys.argv[1]), [raisin_like.draw_rows(1)])
+        write_rows(path, [raisin_like.draw_rows(1)])
     except OSError as error:
         sys.stderr.write(f"{sys.argv[1]} cannot be written ({error.strerror}); name another file\n")
         return 2

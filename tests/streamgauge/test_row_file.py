@@ -19,7 +19,12 @@ def test_it_writes_the_columns_of_raisin(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"), [([], "name one"), (["missing/rows.csv"], "missing/rows.csv cannot be written")]
+    ("arguments", "sentence"),
+    [
+        ([], "name one"),
+        (["missing/rows.csv"], "missing/rows.csv cannot be written"),
+        (["raisin.csv"], "raisin.csv is there already"),
+    ],
 )
 def test_a_slip_is_one_sentence(
     arguments: list[str],
@@ -28,9 +33,11 @@ def test_a_slip_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / "raisin.csv").write_text("the real one\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["row_file", *arguments])
     assert main() == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
+    assert (tmp_path / "raisin.csv").read_text() == "the real one\n"

@@ -138,3 +138,11 @@ def test_a_second_up_in_the_folder_is_refused(up: subprocess.Popen[str], run: Ru
     assert (again.returncode, again.stdout) == (2, "")
     assert "runs here already" in again.stderr
     assert up.poll() is None
+
+
+def test_up_says_how_to_come_by_a_server_where_the_one_that_is_set_is_gone(run: Run) -> None:
+    refused = run("up", "--http-port", "0", "--redis-url", "redis://127.0.0.1:1")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no Redis answers at redis://127.0.0.1:1" in refused.stderr
+    assert "STREAMGAUGE_REDIS_URL" in refused.stderr
+    assert "starts a server of its own" in refused.stderr

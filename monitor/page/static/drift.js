@@ -75,7 +75,7 @@ export function showEvent(item, kind, sentence, ms, now, run = null) {
 	const [name, time, code] = line.children;
 	set(glyph, { class: `glyph ${kind}` });
 	set(glyph.firstChild, { href: `#glyph-${kind}` });
-	setText(name, kind);
+	setText(name, kind === "other" ? "no change" : kind);
 	setTime(time, ms, now);
 	setNote(code, run && plain(run));
 	setText(text, plain(sentence, 600));

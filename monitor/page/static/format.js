@@ -29,7 +29,8 @@ export function number(value, figures = 3) {
 	return withMinus(String(Number(value.toPrecision(figures))));
 }
 
-export const signed = (value, places) => (value > 0 ? "+" : "") + fixed(value, places);
+const isSmall = (value) => isKnown(value) && Math.abs(value) < 0.005;
+export const signed = (value) => (isSmall(value) ? "0.00" : (value > 0 ? "+" : "") + fixed(value));
 export const percent = (share, places = 0) => `${fixed(100 * share, places)} %`;
 export const rate = (value, estimated) => (estimated && value > 0 ? "≈ " : "") + number(value);
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;

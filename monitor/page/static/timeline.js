@@ -70,6 +70,7 @@ export function showTimeline(view) {
 	if (view === drift) return;
 	drift = view;
 	at("plot").hidden = !view.history.ts_ms.length;
+	if (at("plot").hidden) setText("readout", "");
 	if (chosen >= view.history.ts_ms.length) chosen = chosenRow = null;
 	showHeatNames(view.heat);
 	draw();

@@ -147,7 +147,9 @@ def test_it_is_calibrated_only_where_that_is_asked_for(tmp_path: Path, alone: Se
 def test_features_and_classes_of_production_are_kept_unless_asked(tmp_path: Path, alone: Settings) -> None:
     fit_table(csv(tmp_path / "first.csv"), "class", "no", alone)  # class 1 is "no" here
     file, data, judges = export(trained(), tmp_path), csv(tmp_path / "rows.csv"), csv(tmp_path / "new.csv", seed=3)
-    with pytest.raises(SchemaError, match=r"other classes.* make it with --positive no, .*--new-schema"):
+    with pytest.raises(
+        SchemaError, match=r"'yes' is class 1 of .*'no' of production; say --positive no .*--new-schema"
+    ):
         import_model(file, data, "class", None, alone, holdout=judges)
     turned = import_model(file, data, "class", "no", alone, holdout=judges)
     assert turned.judged is not None
