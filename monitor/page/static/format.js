@@ -1,4 +1,4 @@
-// Every number, duration and moment of the page becomes text here.
+// Every number, duration and moment becomes text here.
 
 export const UNKNOWN = "–";
 
