@@ -77,9 +77,8 @@ class StateComposer:
     def newest(self) -> bytes:
         """The newest state as JSON, with its age; waits for one where the newest is old, as nobody has asked."""
         self.wake()
-        if not (self._fresh.is_set() or self._closing.is_set()) and self._waiting.acquire(
-            blocking=False
-        ):  # one request waits, never all
+        stale = not (self._fresh.is_set() or self._closing.is_set())
+        if stale and self._waiting.acquire(blocking=False):  # one request waits, never all
             try:
                 self._fresh.wait(FIRST_S)
             finally:
@@ -136,9 +135,8 @@ class StateComposer:
             self._keep(f"{error}; {remedy}" if remedy else str(error))
             return
         except Exception as error:  # noqa: BLE001  (told and logged; the page must say that it is not fresh)
-            self._reader = LiveReader(
-                self._connection, self._settings
-            )  # what it keeps may be what it stumbles over
+            # what the reader keeps may be what it stumbles over
+            self._reader = LiveReader(self._connection, self._settings)
             self._keep(f"this is a fault of the monitor ({type(error).__name__}); its log says more", fault=True)
             return
         self._complaint = ""
