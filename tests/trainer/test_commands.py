@@ -112,8 +112,12 @@ def test_another_schema_is_promoted_only_when_asked(tmp_path: Path, alone: Setti
         fit_table(other, "class", None, alone)
     with pytest.raises(SchemaError, match=r"another order.*--new-schema"):
         fit_table(csv(tmp_path, features="b,a"), "class", None, alone)
-    with pytest.raises(SchemaError, match=r"other classes.*--new-schema"):
+    with pytest.raises(SchemaError, match=r"'no' is class 1 of .*'yes' of production.*--new-schema"):
         fit_table(csv(tmp_path), "class", "no", alone)
+    renamed = csv(tmp_path)
+    renamed.write_text(renamed.read_text().replace("no", "never"))
+    with pytest.raises(SchemaError, match=r"other classes.*--new-schema"):
+        fit_table(renamed, "class", "yes", alone)
     assert [each.run_id for each in list_runs(alone).runs] == [first.run_id]
     report = fit_table(other, "class", None, alone, new_schema=True)
     assert report.promoted

@@ -232,8 +232,9 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> 
 
     few, many = Drawn(40), Drawn(160)
     peak(few)  # what is allocated once only
-    # the rest is what Python needs for a block's pieces, whatever the number of rows in it
-    assert peak(many) - peak(few) < 8 * (many.rows - few.rows)  # of 320 bytes a row
+    # the rest is what Python needs for a block's pieces, whatever the number of rows in it: 8 bytes a row with
+    # blocks of 250 rows, and up to 18 when the collector of cycles ran late; a row itself has 320
+    assert peak(many) - peak(few) < 32 * (many.rows - few.rows)
 
 
 def test_figures_of_training_are_those_of_all_rows_whether_they_are_kept_or_not(
