@@ -43,6 +43,7 @@ class CommandRecord:
         self._socket.sendall(f"AUTH {user} {password}\r\nMONITOR\r\n".encode())
         assert [self._lines.readline() for _ in range(2)] == [b"+OK\r\n"] * 2
         self._users: dict[bytes, str] = {}
+        self._gone: set[bytes] = set()  # addresses that were connected once: the next to connect may get one anew
         self._found: dict[str, set[str]] = defaultdict(set)
         self._short_lived = _NOBODY
         self._ending = threading.Event()
@@ -103,16 +104,13 @@ class CommandRecord:
 
     def _ask(self) -> set[bytes]:
         """Learn who is connected; returns the addresses that have not logged in yet."""
-        unknown = set()
-        for client in self._admin.client_list():
-            address, user = str(client["addr"]).encode(), str(client["user"])
-            if user == "default":
-                unknown.add(address)
-            else:
-                self._users[address] = user
-        return unknown
+        connected = {str(client["addr"]).encode(): str(client["user"]) for client in self._admin.client_list()}
+        known = {address: user for address, user in connected.items() if user != "default"}
+        self._users.update(known)
+        self._gone = self._users.keys() - known.keys()
+        return connected.keys() - known.keys()
 
     def _user_at(self, address: bytes) -> str:
-        if address not in self._users and address in self._ask():
+        if (address not in self._users or address in self._gone) and address in self._ask():
             return _NOBODY  # logs in only now: whose it is will be known at its next command
         return self._users.setdefault(address, self._short_lived)
