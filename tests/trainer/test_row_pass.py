@@ -58,6 +58,27 @@ def test_some_blocks_show_about_the_curvature_of_all() -> None:
     assert rows.at(theta).hessian is None
 
 
+@pytest.mark.usefixtures("small_blocks")
+@given(seed=st.integers(0, 10_000), d=st.integers(1, 6), weighted=st.booleans())
+@settings(deadline=None)
+def test_the_hessian_of_uncorrelated_features_agrees_along_axes_and_coefficients(
+    seed: int, d: int, weighted: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    rows = RowPass(draw(seed, 90, d, weights=generator.gamma(1.0, size=90) if weighted else None), 0.1)
+    theta = generator.normal(size=d + 1)
+    whole, few = rows.at(theta, every=1).hessian, rows.at(theta, every=1, uncorrelated=True).hessian
+    assert whole is not None
+    assert few is not None
+    np.testing.assert_allclose(np.diagonal(few), np.diagonal(whole), rtol=1e-12)
+    np.testing.assert_allclose(few[-1], whole[-1], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(few, few.T, rtol=0, atol=0)
+    along = np.append(theta[:-1], 0.0)
+    assert along @ few @ along == pytest.approx(along @ whole @ along, rel=1e-9)
+    if d <= 2:  # two features have one entry, which is theirs
+        np.testing.assert_allclose(few, whole, rtol=0, atol=1e-7)
+
+
 def test_a_reported_loss_is_clipped_and_the_objective_is_not() -> None:
     problem = Problem(np.array([[1.0], [-1.0]]), np.array([0, 1], dtype=np.uint8))
     reading = RowPass(problem, np.inf).at(np.array([100.0, 0.0]))

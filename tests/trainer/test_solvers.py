@@ -137,7 +137,8 @@ def test_sample_weights_are_as_good_as_copies(solver: Any, seed: int) -> None:
     assert weighted.value(theta, solver.c) == pytest.approx(copied.value(theta, solver.c), abs=1e-13)
     np.testing.assert_allclose(weighted.gradient(theta, solver.c), copied.gradient(theta, solver.c), atol=1e-13)
     one, two = (solver.solve(problem, seed) for problem in (weighted, copied))
-    assert one.epoch.train_loss == pytest.approx(two.epoch.train_loss, abs=2e-2)  # batches hold other rows
+    # batches hold other rows: of 1,000 seeds most are within 1e-3, two beyond 1e-2, one at .032
+    assert one.epoch.train_loss == pytest.approx(two.epoch.train_loss, abs=5e-2)
     if not isinstance(solver, StochasticGradientDescent):
         np.testing.assert_allclose(one.theta, two.theta, rtol=0, atol=1e-7)
 

@@ -146,6 +146,59 @@ def test_very_many_rows_take_a_second_sample_and_arrive(monkeypatch: pytest.Monk
     assert_newtons_optimum(many_rows("correlated"), SubsampledNewton(sample_rows=500))
 
 
+def uncorrelated_rows(kind: str, seed: int = 0) -> Problem:
+    """Forty features that are no more than uncorrelated, or hardly so."""
+    generator = np.random.default_rng([seed, 40])
+    x = generator.normal(size=(ROWS, 40))
+    if kind == "skewed":  # principal components of skewed features: uncorrelated, and neither Gaussian nor apart
+        x = np.exp(x @ generator.normal(size=(40, 40)) / 12.0)
+        x = (x - x.mean(axis=0)) @ np.linalg.eigh(np.cov(x.T))[1]
+    elif kind == "loosely tied":  # no two of them correlated by more than .2, and together far from nothing
+        x += 0.45 * generator.normal(size=(ROWS, 1))
+    elif kind == "a pair":
+        x[:, 7] = x[:, 3] + 0.1 * x[:, 7]
+    elif kind == "one decides":
+        x[:, 0] *= 8.0
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    effects = generator.normal(size=40) * np.where(np.arange(40) == 0, 8.0 if kind == "one decides" else 1.0, 1.0)
+    noisy = 1.5 * x @ effects / np.linalg.norm(effects) + generator.logistic(size=ROWS)
+    return Problem(x, (noisy > (2.0 if kind == "imbalanced" else 0.0)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("gaussian", True),
+        ("imbalanced", True),
+        ("one decides", True),
+        ("skewed", None),  # whatever is found
+        ("loosely tied", False),
+        ("a pair", False),
+    ],
+)
+def test_uncorrelated_features_are_found_and_it_arrives(kind: str, expected: bool | None) -> None:
+    problem = uncorrelated_rows(kind)
+    found = sample_start(problem, 1.0, 4000, 0).uncorrelated is not None
+    assert expected in {None, found}
+    solution = SubsampledNewton(tolerance=1e-10).solve(problem, 0)
+    optimum = Newton(tolerance=1e-11).solve(problem, 0)
+    assert solution.converged
+    assert len(solution.history) <= FEW + 2
+    assert abs(solution.epoch.objective - optimum.epoch.objective) <= LOSS_LIMIT
+    assert np.abs(solution.theta - optimum.theta).max() <= WEIGHT_LIMIT
+
+
+def test_features_that_seem_uncorrelated_in_the_sample_alone_cost_readings_and_nothing_else() -> None:
+    problem = uncorrelated_rows("gaussian")
+    x = problem.x.copy()
+    there = np.flatnonzero(np.arange(ROWS) % 4000 < 1200)  # in a third of the rows ten features are one
+    x[there, 1:11] = x[there, :1]
+    tied = Problem(x, problem.y)
+    solution = SubsampledNewton(tolerance=1e-10).solve(tied, 0)
+    assert solution.converged
+    assert np.abs(solution.theta - Newton(tolerance=1e-11).solve(tied, 0).theta).max() <= WEIGHT_LIMIT
+
+
 def test_classes_that_a_plane_separates_are_said() -> None:
     problem = many_rows("independent")
     separated = Problem(problem.x, (problem.x[:, 0] > 0).astype(np.uint8))
@@ -193,14 +246,14 @@ def test_a_sample_begins_near_the_optimum_and_says_what_it_does_not_show() -> No
 def test_a_second_sample_is_nearer_and_one_without_weight_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_pass, "BLOCK_ROWS", 100)
     problem = many_rows("correlated")
-    start = sample_start(problem, 1.0, 200, 0).theta
+    start = sample_start(problem, 1.0, 200, 0)
     optimum = Newton().solve(problem, 0)
-    near, nearer = (problem.value(theta, 1.0) for theta in (start, nearer_start(problem, 1.0, start)))
+    near, nearer = (problem.value(theta, 1.0) for theta in (start.theta, nearer_start(problem, 1.0, start)))
     assert nearer - optimum.epoch.objective < 0.5 * (near - optimum.epoch.objective)
     weights = np.zeros(ROWS)
     weights[:50] = 1.0
     unseen = many_rows("correlated", weights=weights)
-    assert nearer_start(unseen, 1.0, start).tobytes() == start.tobytes()
+    assert nearer_start(unseen, 1.0, start).tobytes() == start.theta.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.model import Floats
 from trainer.loss import PROBABILITY_CLIP, penalty
 from trainer.solvers.base import Problem
+from trainer.solvers.block_curvature import BlockCurvature, UncorrelatedCurvature, WholeCurvature
 
 #: Rows of a block: with fewer, the calls cost more than the arithmetic.
 BLOCK_ROWS = 4096
@@ -46,8 +47,8 @@ class RowPass:
 
     What is worked out of a block goes into the same few arrays, made once. With s = 1 for class 1 and -1 for class
     0, and t = tanh(logit / 2), a row's probability of class 1 is (1 + t) / 2, its loss
-    log 2 - log(1 + |t|) + (|logit| - s logit) / 2, and its gradient (t - s) / 2 times the row. What s is in is
-    linear in the parameters: the sum of s times the row is the same for all readings, and worked out by the first.
+    log 2 - log(1 + |t|) + (|logit| - s logit) / 2, and its gradient (t - s) / 2 times the row. The sum of
+    s logit is that of t logit without the product of parameters and gradient.
 
     Parameters
     ----------
@@ -68,27 +69,33 @@ class RowPass:
         self._whole = float(rows if self._weights is None else self._weights.sum())
         self._work = np.empty((3, size))
         self._flags = np.empty(size, dtype=np.bool_)
-        self._rooted: Floats | None = None  # (size, d + 1), made where a Hessian is asked for
+        self._ones = np.ones(size)  # a product with them is a sum in half the time
+        self._place: Floats | None = None  # (size, d + 1), made where a Hessian is asked for
+        self._signs = np.subtract(2 * problem.y.view(np.int8), 1, dtype=np.int8)
         # with class weights, what is reported is weighted otherwise than what is lowered
         self._apart = problem.class_weights is not None
-        self._signs = _Signs(np.zeros(width + 1))
-        self._reported_signs = _Signs(np.zeros(width + 1)) if self._apart else self._signs
-        self._has_signs = False
 
-    def at(self, theta: Floats, every: int = 0) -> Reading:
-        """Read the rows at ``theta`` (d + 1,), with the Hessian of each ``every``-th block; 0: without."""
-        sums = _Sums(np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
-        every = min(every, max(1, len(self._starts) // LEAST_BLOCKS))
+    def at(self, theta: Floats, every: int = 0, *, uncorrelated: bool = False) -> Reading:
+        """Read the rows at ``theta`` (d + 1,), with the Hessian of each ``every``-th block; 0: without.
+
+        ``uncorrelated``: of the Hessian only :class:`trainer.solvers.block_curvature.UncorrelatedCurvature`.
+        """
+        sums = _Sums(np.zeros(len(theta)))
+        if every:
+            every = min(every, max(1, len(self._starts) // LEAST_BLOCKS))
+            if self._place is None:
+                self._place = np.empty((self._size, len(theta)))
+            sums.curvature = (UncorrelatedCurvature if uncorrelated else WholeCurvature)(theta, self._place)
         half = 0.5 * theta
         with np.errstate(all="ignore"):
             for number, start in enumerate(self._starts):
                 piece = slice(start, start + self._size)
-                self._read(piece, half, sums, curved=every > 0 and number % every == every // 2)
-            self._has_signs = True
+                curves = sums.curvature if every and number % every == every // 2 else None
+                self._read(piece, half, sums, curves)
             return self._reading(theta, sums)
 
-    def _read(self, piece: slice, half: Floats, sums: _Sums, *, curved: bool) -> None:
-        """Add a block. ``far`` is half its logits, then their sizes; ``t`` is their tanh, then log(1 + |t|)."""
+    def _read(self, piece: slice, half: Floats, sums: _Sums, curves: BlockCurvature | None) -> None:
+        """Add a block. ``far`` is half its logits, then their sizes; ``t`` is their tanh, then 1 + |t|."""
         x, is_one = self._problem.x[piece], self._is_one[piece]
         weights = None if self._weights is None else self._weights[piece]
         far, t, place = self._work[:, : len(x)]
@@ -97,100 +104,90 @@ class RowPass:
         far += half[-1]
         np.equal(np.greater_equal(far, 0.0, out=hit), is_one, out=hit)
         np.tanh(far, out=t)
+        pull = np.subtract(t, self._signs[piece], out=place)
+        if weights is not None:
+            pull *= weights
+        sums.gradient[:-1] += np.dot(pull, x)
+        sums.gradient[-1] += np.dot(pull, self._ones[: len(x)])
+        sums.weight += len(x) if weights is None else weights.sum()
+        sums.loss -= float(np.dot(t if weights is None else np.multiply(t, weights, out=place), far))
+        if curves is not None:
+            curves.add(x, far, _curving(t, weights, place))
+            curves.weight += len(x) if weights is None else weights.sum()
         np.abs(far, out=far)
-        pull = t if weights is None else np.multiply(t, weights, out=place)
-        sums.gradient[:-1] += pull @ x
-        sums.gradient[-1] += pull.sum()
-        if not self._has_signs:
-            self._signs.add(x, is_one, weights, place)
-            if self._apart:
-                reported = None if self._problem.weights is None else self._problem.weights[piece]
-                self._reported_signs.add(x, is_one, reported, place)
-        if curved:
-            self._add_curvature(x, t, weights, place, sums)
         np.abs(t, out=t)
         t += 1.0
-        likelier = np.log(t, out=t)
-        sums.loss += _weighted(far, weights) - _weighted(likelier, weights)
-        self._report(piece, far, likelier, hit, sums)
+        if weights is None:
+            sums.loss += float(np.dot(far, self._ones[: len(x)])) - _summed_log(t)
+        else:
+            sums.loss += float(np.dot(far, weights)) - float(np.dot(np.log(t, out=t), weights))
+        self._report(piece, far, t, hit, sums)
 
     def _report(self, piece: slice, far: Floats, likelier: Floats, hit: NDArray[np.bool_], sums: _Sums) -> None:
-        """Count hits, and what of the losses is not reported, by sample weights."""
+        """Count hits, and what of the losses is not reported, by sample weights.
+
+        ``likelier`` is log(1 + |t|), where the block has weights.
+        """
         weights = None if self._problem.weights is None else self._problem.weights[piece]
         sums.hits += float(np.count_nonzero(hit) if weights is None else weights[hit].sum())
         if self._apart:
-            sums.reported_loss += _weighted(far, weights) - _weighted(likelier, weights)
+            sums.reported_weight += len(far) if weights is None else weights.sum()
+            sums.reported_loss += _weighted(np.where(hit, 0.0, 2.0 * far) - likelier, weights)
         if far.max() > 0.5 * _REPORTED_LOSS:
             beyond = np.where(hit, 0.0, np.maximum(2.0 * far - _REPORTED_LOSS, 0.0))
             sums.beyond += _weighted(beyond, weights)
 
-    def _add_curvature(self, x: Floats, t: Floats, weights: Floats | None, place: Floats, sums: _Sums) -> None:
-        """Add A'A, A the rows times the root of their curvature: a symmetric product is half the work."""
-        root = np.multiply(t, t, out=place)
-        np.subtract(1.0, root, out=root)
-        root *= 0.25
-        if weights is not None:
-            root *= weights
-        np.sqrt(root, out=root)
-        if self._rooted is None:
-            self._rooted = np.empty((self._size, x.shape[1] + 1))
-        rooted = self._rooted[: len(x)]
-        np.multiply(x, root[:, None], out=rooted[:, :-1])
-        rooted[:, -1] = root
-        sums.hessian += rooted.T @ rooted
-        sums.curved_weight += float(len(x) if weights is None else weights.sum())
-
     def _reading(self, theta: Floats, sums: _Sums) -> Reading:
-        signs, reported_signs = self._signs, self._reported_signs
         strength = 1.0 / (self._c * self._whole)
-        gradient = (sums.gradient - signs.summed) / (2.0 * signs.weight)
+        loss = sums.loss + 0.5 * float(theta @ sums.gradient)
+        gradient = sums.gradient / (2.0 * sums.weight)
         gradient[:-1] += strength * theta[:-1]
         hessian = None
-        if sums.curved_weight > 0:
-            hessian = sums.hessian / sums.curved_weight
+        if sums.curvature is not None and sums.curvature.weight > 0:
+            hessian = sums.curvature.hessian() / sums.curvature.weight
             hessian[np.diag_indices(len(theta) - 1)] += strength
-        loss = sums.loss - 0.5 * float(theta @ signs.summed)
-        reported = sums.reported_loss if self._apart else sums.loss
-        reported -= 0.5 * float(theta @ reported_signs.summed) + sums.beyond
+        reported, weight = (sums.reported_loss, sums.reported_weight) if self._apart else (loss, sums.weight)
         return Reading(
             theta=theta,
-            objective=float(loss / signs.weight + _LOG_2 + penalty(theta, self._c, self._whole)),
+            objective=float(loss / sums.weight + _LOG_2 + penalty(theta, self._c, self._whole)),
             gradient=gradient,
             hessian=hessian,
-            train_loss=float(reported / reported_signs.weight + _LOG_2),
-            train_accuracy=float(sums.hits / reported_signs.weight),
+            train_loss=float((reported - sums.beyond) / weight + _LOG_2),
+            train_accuracy=float(sums.hits / weight),
         )
 
 
 @dataclass(eq=False)
-class _Signs:
-    """The sum of s times the row, and of the weights."""
-
-    summed: Floats  #: (d + 1,)
-    weight: np.float64 = field(default_factory=np.float64)  #: of which 0 divides without an error
-
-    def add(self, x: Floats, is_one: NDArray[np.bool_], weights: Floats | None, place: Floats) -> None:
-        """Add rows (k, d); ``place`` (k,) is overwritten."""
-        sign = np.multiply(is_one, 2.0, out=place)
-        sign -= 1.0
-        if weights is not None:
-            sign *= weights
-        self.summed[:-1] += sign @ x
-        self.summed[-1] += sign.sum()
-        self.weight += len(x) if weights is None else weights.sum()
-
-
-@dataclass(eq=False)
 class _Sums:
-    """Over the blocks of a reading, without what s is in, before they are divided by weights."""
+    """Over the blocks of a reading, before they are divided by the weight of the rows."""
 
-    gradient: Floats
-    hessian: Floats
-    curved_weight: float = 0.0
-    loss: float = 0.0
-    reported_loss: float = 0.0
+    gradient: Floats  #: (d + 1,) twice that of the loss
+    curvature: BlockCurvature | None = None
+    weight: np.float64 = field(default_factory=np.float64)  #: of which 0 divides without an error
+    loss: float = 0.0  #: without log 2 and the product of half the parameters and the gradient
+    reported_weight: np.float64 = field(default_factory=np.float64)
+    reported_loss: float = 0.0  #: without log 2
     beyond: float = 0.0  #: of losses above the largest that is reported
     hits: float = 0.0
+
+
+def _curving(t: Floats, weights: Floats | None, place: Floats) -> Floats:
+    """(k,) p (1 - p) of rows, times their weights, in ``place``; ``t`` is the tanh of half their logits."""
+    curving = np.multiply(t, t, out=place)
+    np.subtract(1.0, curving, out=curving)
+    curving *= 0.25
+    if weights is not None:
+        curving *= weights
+    return curving
+
+
+def _summed_log(factors: Floats) -> float:
+    """Sum of the logarithms of ``factors`` (k,) from 1 to 2, which are overwritten: of eight one is taken."""
+    for _ in range(3):
+        half = (len(factors) + 1) // 2
+        factors[: len(factors) - half] *= factors[half:]
+        factors = factors[:half]
+    return float(np.log(factors, out=factors).sum())
 
 
 def _weighted(values: Floats, weights: Floats | None) -> float:

@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 from core.model import Floats
 from core.profile import CONSTANT_TOLERANCE
 from trainer.solvers.base import Problem
-from trainer.solvers.curvature import newton_direction
-from trainer.solvers.row_pass import RowPass
+from trainer.solvers.correlation import may_be_uncorrelated, tells_as_much
+from trainer.solvers.curvature import Curvature, newton_direction
+from trainer.solvers.row_pass import Reading, RowPass
 
 #: Share of rows below which a class is drawn from apart: half of the sample is then of it, as far as there is.
 RARE_SHARE = 0.2
+#: Every so many blocks of rows show their curvature on the first reading of all rows.
+CURVED_BLOCKS = 8
 #: Every so many blocks of rows are the second sample.
 NEARER_SHARE = 16
 #: Rows of a sample that must decide about a feature.
 LEAST_DECIDING = 10
-#: Features that are looked at together; more of them are a second sample in memory.
-SHOWN_AT_ONCE = 16
+#: Rows that are looked at together; more of them are a second sample in memory.
+SHOWN_AT_ONCE = 256
 #: Steps on the sample; from zero it takes three or four.
 MAX_STEPS = 12
+#: A gain of the mean loss that a step promises, below which the next one goes by the same curvature.
+SAME_CURVATURE = 0.05
 #: Share of the sample's own error in the loss, (d + 1) / 2n, that a step must promise to be followed by another.
 WORTH_A_STEP = 0.1
 
@@ -62,18 +67,16 @@ def shown(x: Floats) -> NDArray[np.bool_]:
     Of a feature that is 1 in five rows and 0 elsewhere, those five decide, however many rows there are: the
     participation ratio of the squares about the mean. A column of zeros has nothing to show.
     """
-    pieces = [x[:, first : first + SHOWN_AT_ONCE] for first in range(0, x.shape[1], SHOWN_AT_ONCE)]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows nothing; a reading will say so
-        return np.concatenate([_shown(piece) for piece in pieces])
-
-
-def _shown(x: Floats) -> NDArray[np.bool_]:
-    mean = x.mean(axis=0)
-    squares = x - mean
-    np.square(squares, out=squares)
-    summed = squares.sum(axis=0)
-    varies = np.sqrt(summed / len(x)) > CONSTANT_TOLERANCE * np.abs(mean)
-    enough = summed**2 >= LEAST_DECIDING * np.einsum("ij,ij->j", squares, squares)
+        mean = x.mean(axis=0)
+        summed, fourth = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+        for first in range(0, len(x), SHOWN_AT_ONCE):
+            squares = x[first : first + SHOWN_AT_ONCE] - mean
+            np.square(squares, out=squares)
+            summed += squares.sum(axis=0)
+            fourth += np.einsum("ij,ij->j", squares, squares)
+        varies = np.sqrt(summed / len(x)) > CONSTANT_TOLERANCE * np.abs(mean)
+        enough = summed**2 >= LEAST_DECIDING * fourth
     found: NDArray[np.bool_] = (varies & enough) | ((summed == 0) & (mean == 0))
     return found
 
@@ -83,6 +86,7 @@ class SampleStart(NamedTuple):
 
     theta: Floats  #: (d + 1,)
     shows_all: bool  #: the sample shows what each feature does; then so does an eighth of the rows
+    uncorrelated: Floats | None  #: (d + 1, d + 1) the Hessian if features are; None: they are not
 
 
 def sample_start(problem: Problem, c: float, count: int, seed: int) -> SampleStart:
@@ -96,28 +100,62 @@ def sample_start(problem: Problem, c: float, count: int, seed: int) -> SampleSta
     sample.x[:, ~seen] = 0.0  # the sample's own copy
     total = float(len(problem.y) if problem.fit_weights is None else problem.fit_weights.sum())
     rows = RowPass(sample, 1.0 / (1.0 + len(sample.y) / (c * total)))
-    theta = best = np.zeros(problem.x.shape[1] + 1)
-    least = np.inf
+    theta, curved = _optimum(rows, np.zeros(problem.x.shape[1] + 1), WORTH_A_STEP / (2 * len(sample.y)))
+    shows_all = bool(seen.all())
+    uncorrelated = None
+    if shows_all and curved is not None:
+        uncorrelated = _if_uncorrelated(sample, rows, curved, len(problem.y) / CURVED_BLOCKS)
+    return SampleStart(theta, shows_all, uncorrelated)
+
+
+def _if_uncorrelated(sample: Problem, rows: RowPass, curved: Reading, spared_rows: float) -> Floats | None:
+    """The Hessian of uncorrelated features, where it tells as much as the whole of ``spared_rows`` rows would."""
+    whole = curved.hessian
+    if whole is None or not may_be_uncorrelated(whole, len(sample.y), spared_rows):
+        return None
+    few = rows.at(curved.theta, every=1, uncorrelated=True).hessian
+    if few is None or not tells_as_much(few, whole, sample, curved.theta, spared_rows):
+        return None
+    return few
+
+
+def _optimum(rows: RowPass, theta: Floats, worth: float) -> tuple[Floats, Reading | None]:
+    """Where steps from ``theta`` (d + 1,) lead until one promises less than ``worth`` a parameter.
+
+    And the last reading that had a Hessian: short steps go by the last one, as they correct it.
+    """
+    best, curved = theta, None
+    here = rows.at(theta, every=1)
     for _ in range(MAX_STEPS):
-        here = rows.at(theta, every=1)
-        if here.hessian is None or not here.objective < least:
+        if here.hessian is not None:
+            curved, curvature = here, Curvature(here.hessian)
+        if curved is None or not np.isfinite(here.objective):
+            break  # no row has any weight, or logits overflow
+        best = here.theta
+        step = curvature.direction(here.gradient)
+        promised = -0.5 * float(here.gradient @ step)
+        if promised < worth * len(theta):
+            return best + step, curved  # so near that the step needs no look
+        there = rows.at(best + step, every=0 if promised < SAME_CURVATURE else 1)
+        if not there.objective < here.objective:
             break
-        best, least = theta, here.objective
-        direction = newton_direction(here.hessian, here.gradient)
-        theta = theta + direction
-        promised = -0.5 * float(here.gradient @ direction)
-        if promised < WORTH_A_STEP * len(theta) / (2 * len(sample.y)):
-            best = theta  # so near that the step needs no look
-            break
-    return SampleStart(best, bool(seen.all()))
+        curvature.learn(step, there.gradient - here.gradient)
+        here = there
+    return best, curved
 
 
-def nearer_start(problem: Problem, c: float, theta: Floats) -> Floats:
-    """(d + 1,) one Newton step from ``theta`` (d + 1,) by each :data:`NEARER_SHARE`-th block of the rows."""
-    here = RowPass(problem, c, NEARER_SHARE).at(theta, every=1)
-    if here.hessian is None or not np.isfinite(here.objective):
-        return theta
-    return theta + newton_direction(here.hessian, here.gradient)
+def nearer_start(problem: Problem, c: float, start: SampleStart) -> Floats:
+    """(d + 1,) one Newton step from a ``start`` by some of the blocks of all rows.
+
+    They show the gradient, and where features are correlated the Hessian, too.
+    """
+    known = start.uncorrelated
+    rows = RowPass(problem, c, NEARER_SHARE if known is None else CURVED_BLOCKS)
+    here = rows.at(start.theta, every=1 if known is None else 0)
+    hessian = here.hessian if known is None else known
+    if hessian is None or not np.isfinite(here.objective):
+        return start.theta
+    return start.theta + newton_direction(hessian, here.gradient)
 
 
 def _spread(among: int, count: int, generator: np.random.Generator) -> NDArray[np.int64]:

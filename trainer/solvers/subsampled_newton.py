@@ -33,10 +33,11 @@ ALL_RIGHT = 1.0 - 1e-12
 class SubsampledNewton:
     """Starts from the optimum of a sample, and reads all rows some five times.
 
-    The first reading takes the curvature from an eighth of the rows; the steps then correct it. Where the sample
-    does not show some feature (that hardly any row has), where steps gain slowly, or one leads up, the curvature
-    of all rows is taken. Where that does not help either, Newton's method goes on from there, so that it arrives
-    wherever Newton's method does.
+    The first reading takes the curvature from an eighth of the rows; the steps then correct it. Features that the
+    sample shows to be uncorrelated need only its diagonal and what the logit adds to it. Where the sample does not
+    show some feature (that hardly any row has), where steps gain slowly, or one leads up, the curvature of all
+    rows is taken. Where that does not help either, Newton's method goes on from there, so that it arrives wherever
+    Newton's method does.
     Few rows, rows of one class and early stopping are left to Newton's method from the beginning.
     Source: Roosta-Khorasani and Mahoney 2019, Mathematical Programming 174:293.
     """
@@ -85,10 +86,11 @@ class SubsampledNewton:
         given = better_start(start, cold, lambda _: 0.0)
         if given is cold or not walk.begins(given):
             sampled = sample_start(problem, self.c, sample_rows, seed)
+            uncorrelated = sampled.uncorrelated is not None
             theta = sampled.theta
-            if sampled.shows_all and len(problem.y) >= NEARER_SAMPLES * sample_rows:
-                theta = nearer_start(problem, self.c, theta)
-            walk.begins(theta, whole=not sampled.shows_all)
+            if uncorrelated or (sampled.shows_all and len(problem.y) >= NEARER_SAMPLES * sample_rows):
+                theta = nearer_start(problem, self.c, sampled)
+            walk.begins(theta, whole=not sampled.shows_all, uncorrelated=uncorrelated)
         history: list[Epoch] = []
         end: End = "max_steps"
         # what nothing but Newton's method can tell: without a penalty, whether there is an optimum at all

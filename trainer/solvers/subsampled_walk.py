@@ -7,9 +7,8 @@ import numpy as np
 from core.model import Floats
 from trainer.solvers.curvature import Curvature
 from trainer.solvers.row_pass import Reading, RowPass
+from trainer.solvers.row_sample import CURVED_BLOCKS
 
-#: Every so many blocks of rows show their curvature on the first reading.
-CURVED_BLOCKS = 8
 #: The objective at zero, whatever the rows and weights.
 LOSS_AT_ZERO = float(np.log(2.0))
 #: A rise of the objective up to this is the rounding of a mean over many rows.
@@ -32,16 +31,16 @@ class SubsampledWalk:
         self._is_whole = self._was_slow = False
         self._wholes = 0
 
-    def begins(self, theta: Floats, *, whole: bool = False) -> bool:
+    def begins(self, theta: Floats, *, whole: bool = False, uncorrelated: bool = False) -> bool:
         """Begin at ``theta`` (d + 1,), or at zero where that is lower; whether it is not.
 
-        ``whole``: with the curvature of all rows.
+        ``whole``: with the curvature of all rows; ``uncorrelated``: with what it is where features are.
         """
         every = 1 if whole else CURVED_BLOCKS
-        self.here = self._rows.at(theta, every)
+        self.here = self._rows.at(theta, every, uncorrelated=uncorrelated)
         lower = self.here.objective <= LOSS_AT_ZERO
         if not lower:
-            self.here = self._rows.at(np.zeros(len(theta)), every)
+            self.here = self._rows.at(np.zeros(len(theta)), every, uncorrelated=uncorrelated)
         if self.here.hessian is None:  # no row of those blocks has any weight
             self._take_whole(self.here.theta)
         else:
