@@ -180,10 +180,11 @@ def _sentence(alarm: bytes | None) -> str:
 
 def _history(span_s: int, first_ms: int | None, buckets: list[Bucket], now_ms: int) -> History:
     worst = [bucket.worst for bucket in buckets]
-    young_ms = [now_ms - LEAST_SPAN_MS, *(point.ms for point in worst[:1])]
-    if first_ms is not None:
-        young_ms.append(first_ms)
-    from_ms = max(0, now_ms - 1000 * span_s, min(young_ms))
+    closed_ms = [point.ms for point in worst[:1]] + ([] if first_ms is None else [first_ms])
+    # the first window, too, took its time: as long as the points after it are apart
+    apart_ms = (worst[-1].ms - worst[0].ms) // (len(worst) - 1) if len(worst) > 1 else 0
+    young_ms = min([now_ms - LEAST_SPAN_MS, *(ms - apart_ms for ms in closed_ms)])
+    from_ms = max(0, now_ms - 1000 * span_s, young_ms)
     judged = [point.state != "insufficient" for point in worst]
     return History(
         from_ms=from_ms,

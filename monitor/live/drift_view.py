@@ -46,7 +46,7 @@ class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """Score against threshold over time: columns of equal length, a point the worst window of a piece of time."""
 
-    from_ms: int = 0  #: beginning of the span, where the first kept window closed if that is later
+    from_ms: int = 0  #: beginning of the span, or about where the first kept window began if that is later
     to_ms: int = 0  #: its end
     span_s: float = 0.0  #: seconds from the one to the other
     ts_ms: list[int] = []  #: when the worst window of each point ended
