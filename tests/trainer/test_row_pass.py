@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from trainer.solvers import row_pass
 from trainer.solvers.base import Problem
+from trainer.solvers.block_curvature import WholeCurvature
 from trainer.solvers.objective import in_memory
 from trainer.solvers.row_pass import RowPass
 
@@ -59,13 +61,14 @@ def test_some_blocks_show_about_the_curvature_of_all() -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@given(seed=st.integers(0, 10_000), d=st.integers(1, 6), weighted=st.booleans())
+@given(seed=st.integers(0, 10_000), d=st.integers(1, 6), weighted=st.booleans(), mean=st.sampled_from([0.0, 0.7]))
 @settings(deadline=None)
 def test_the_hessian_of_uncorrelated_features_agrees_along_axes_and_coefficients(
-    seed: int, d: int, weighted: bool
+    seed: int, d: int, weighted: bool, mean: float
 ) -> None:
     generator = np.random.default_rng(seed)
-    rows = RowPass(draw(seed, 90, d, weights=generator.gamma(1.0, size=90) if weighted else None), 0.1)
+    problem = draw(seed, 90, d, weights=generator.gamma(1.0, size=90) if weighted else None)
+    rows = RowPass(replace(problem, x=problem.x + mean), 0.1)
     theta = generator.normal(size=d + 1)
     whole, few = rows.at(theta, every=1).hessian, rows.at(theta, every=1, uncorrelated=True).hessian
     assert whole is not None
@@ -77,6 +80,28 @@ def test_the_hessian_of_uncorrelated_features_agrees_along_axes_and_coefficients
     assert along @ few @ along == pytest.approx(along @ whole @ along, rel=1e-9)
     if d <= 2:  # two features have one entry, which is theirs
         np.testing.assert_allclose(few, whole, rtol=0, atol=1e-7)
+
+
+def test_the_hessian_of_gaussian_features_is_that_of_uncorrelated_ones_whatever_their_means() -> None:
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(100_000, 8)) * np.linspace(0.5, 2.0, 8) + np.linspace(-0.5, 0.5, 8)
+    rows = RowPass(Problem(x, (generator.random(len(x)) < 0.3).astype(np.uint8)), 1.0)
+    theta = np.append(generator.normal(size=8) / 6.0, -1.0)
+    whole, few = rows.at(theta, every=1).hessian, rows.at(theta, every=1, uncorrelated=True).hessian
+    assert whole is not None
+    assert few is not None
+    curved = np.linalg.eigvals(np.linalg.solve(whole, few)).real
+    assert 0.97 < curved.min() < curved.max() < 1.03
+
+
+@pytest.mark.parametrize(("rows", "width"), [(33_000, 20), (50_000, 100), (200_000, 100), (1_000_000, 20)])
+def test_the_rows_of_curved_blocks_are_known_before_they_are_read(rows: int, width: int) -> None:
+    made = RowPass(Problem(np.zeros((rows, width)), np.zeros(rows, dtype=np.uint8)), 1.0)
+    taken: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WholeCurvature, "add", lambda _self, x, *_: taken.append(len(x)))
+        made.at(np.zeros(width + 1), every=8)
+    assert sum(taken) == pytest.approx(row_pass.curved_rows(rows, width, 8), rel=0.15)
 
 
 def test_a_reported_loss_is_clipped_and_the_objective_is_not() -> None:

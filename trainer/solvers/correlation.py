@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.model import Floats
+from trainer.loss import logits
 from trainer.solvers.base import Problem
+from trainer.solvers.row_pass import curvatures
 
 #: A larger correlation of any two features is no noise of a sample.
 LARGEST_CORRELATION = 0.3
@@ -13,7 +15,9 @@ LARGEST_CORRELATION = 0.3
 DEVIATIONS = 2.0
 #: What is left out of a Hessian may be so much of the noise of the one that is spared, in squares.
 LEFT_OUT = 0.5
-#: Rows that are worked on together.
+#: By what is left out, no direction may be curved so many times as much more or less as noise makes the worst one.
+WORST_DIRECTION = 1.5
+#: Rows that are worked on together; more of them are a second sample in memory.
 PIECE_ROWS = 256
 
 
@@ -22,8 +26,10 @@ def may_be_uncorrelated(hessian: Floats, rows: int, spared_rows: float) -> bool:
 
     Not where two features are plainly tied to each other, or where it could not tell that none are.
     """
+    if not (np.isfinite(hessian).all() and (np.diagonal(hessian) > 0).all()):
+        return False
     largest = np.abs(_correlation(hessian)).max()
-    return bool(largest <= LARGEST_CORRELATION and _doubt(len(hessian)) <= LEFT_OUT * rows / spared_rows)
+    return bool(largest <= LARGEST_CORRELATION and _doubt(len(hessian) - 1) <= LEFT_OUT * rows / spared_rows)
 
 
 def tells_as_much(few: Floats, hessian: Floats, sample: Problem, theta: Floats, spared_rows: float) -> bool:
@@ -31,41 +37,47 @@ def tells_as_much(few: Floats, hessian: Floats, sample: Problem, theta: Floats, 
 
     Both (d + 1, d + 1) are those of the ``sample`` at ``theta`` (d + 1,), the whole that would be spared is one of
     ``spared_rows`` rows. What the few leave out of the sample's is its noise and what is of all rows;
-    the expected squares of the noise are known, since they are a sum over rows.
-    Source: Ledoit and Wolf 2004, Journal of Multivariate Analysis 88:365, lemma 3.2.
+    the expected squares of the noise are known, since they are a sum over rows. A faint factor of many features is
+    little in squares and all in one direction, which is why the worst one is looked at, too.
+    Sources: Ledoit and Wolf 2004, Journal of Multivariate Analysis 88:365, lemma 3.2; Marchenko and Pastur 1967,
+    for the largest eigenvalue of noise.
     """
-    squares = float(np.square(_correlation(hessian - few, hessian)).sum())
-    noise = _noise(sample, theta, _scale(hessian))
-    return squares - noise * (1.0 - _doubt(len(theta))) <= LEFT_OUT * noise * len(sample.y) / spared_rows
+    width = len(theta) - 1
+    left_out = _correlation(hessian - few, hessian)
+    noise = _noise(sample, theta, np.sqrt(np.diagonal(hessian)[:-1]))
+    beyond = float(np.square(left_out).sum()) - noise * (1.0 - _doubt(width))
+    if not beyond <= LEFT_OUT * noise * len(sample.y) / spared_rows:
+        return False
+    share = noise / (width - 1)
+    edge = 2.0 * np.sqrt(share) + share
+    return bool(np.abs(np.linalg.eigvalsh(left_out)).max() <= WORST_DIRECTION * edge)
 
 
-def _doubt(parameters: int) -> float:
-    """Share of the expected noise that is not taken for noise, as a sum of so many independent squares varies."""
-    pairs = max(1.0, 0.5 * parameters * (parameters - 1))
+def _doubt(width: int) -> float:
+    """Share of the expected noise that is not taken for noise, as a sum over so many pairs varies."""
+    pairs = max(1.0, 0.5 * width * (width - 1))
     return DEVIATIONS * float(np.sqrt(2.0 / pairs))
-
-
-def _scale(hessian: Floats) -> Floats:
-    scale: Floats = np.sqrt(np.diagonal(hessian)[:-1])
-    return scale
 
 
 def _correlation(entries: Floats, hessian: Floats | None = None) -> Floats:
     """(d, d) ``entries`` of features beside the diagonal, scaled by ``hessian``, their own if None."""
-    scale = _scale(entries if hessian is None else hessian)
+    scale = np.sqrt(np.diagonal(entries if hessian is None else hessian)[:-1])
     correlation: Floats = entries[:-1, :-1] / np.outer(scale, scale)
     np.fill_diagonal(correlation, 0.0)
     return correlation
 
 
 def _noise(sample: Problem, theta: Floats, scale: Floats) -> float:
-    """Expected squares of the entries beside the diagonal, summed, of a correlation of rows that have none."""
+    """Expected squares of a correlation's entries beside the diagonal, summed, where rows have none.
+
+    Of a ``sample`` at ``theta`` (d + 1,), features in units of ``scale`` (d,).
+    """
     weights = np.ones(len(sample.y)) if sample.fit_weights is None else sample.fit_weights
     summed = 0.0
     for first in range(0, len(sample.y), PIECE_ROWS):
         piece = slice(first, first + PIECE_ROWS)
         x = sample.x[piece]
-        curving = weights[piece] * 0.25 * (1.0 - np.tanh(0.5 * (x @ theta[:-1] + theta[-1])) ** 2)
+        curving = curvatures(np.tanh(0.5 * logits(theta, x)), weights[piece], np.empty(len(x)))
         squares = (x / scale) ** 2
         own = squares.sum(axis=1) ** 2 - np.einsum("ij,ij->i", squares, squares)
         summed += float(curving**2 @ own)

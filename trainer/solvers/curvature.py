@@ -13,9 +13,15 @@ LEAST_COSINE = 1e-10
 
 
 def newton_direction(hessian: Floats, gradient: Floats) -> Floats:
-    """(d + 1,) where the quadratic of this Hessian and ``gradient`` (d + 1,) has its minimum, from here."""
+    """(d + 1,) where the quadratic of this Hessian and ``gradient`` (d + 1,) has its minimum, from here.
+
+    Nan where it has none.
+    """
     scaled, scale = _scaled(hessian)
-    direction: Floats = -np.linalg.solve(scaled, gradient / scale) / scale
+    try:
+        direction: Floats = -np.linalg.solve(scaled, gradient / scale) / scale
+    except np.linalg.LinAlgError:
+        return np.full(len(gradient), np.nan)
     return direction
 
 
@@ -29,7 +35,10 @@ class Curvature:
 
     def __init__(self, hessian: Floats) -> None:
         scaled, scale = _scaled(hessian)
-        self._inverse: Floats = np.linalg.inv(scaled) / np.outer(scale, scale)
+        try:
+            self._inverse: Floats = np.linalg.inv(scaled) / np.outer(scale, scale)
+        except np.linalg.LinAlgError:  # no step leads anywhere, as where the Hessian is not finite
+            self._inverse = np.full(hessian.shape, np.nan)
         self._learned: list[tuple[Floats, Floats, float]] = []
 
     def learn(self, step: Floats, change: Floats) -> None:
@@ -54,8 +63,9 @@ class Curvature:
 
 def _scaled(hessian: Floats) -> tuple[Floats, Floats]:
     """The matrix with a diagonal of 1, and the ridge; and (d + 1,) what rows and columns were divided by."""
-    scale = np.sqrt(np.diagonal(hessian))
-    scale = np.where(scale > 0, scale, 1.0)
-    scaled = hessian / np.outer(scale, scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.sqrt(np.diagonal(hessian))
+        scale = np.where(scale > 0, scale, 1.0)
+        scaled = hessian / np.outer(scale, scale)
     scaled[np.diag_indices(len(scaled))] += RIDGE
     return scaled, scale

@@ -20,6 +20,8 @@ BLOCK_VALUES = 262_144
 LEAST_BLOCK_ROWS = 256
 #: Blocks that must show the curvature; where a share of them is fewer, the share is larger.
 LEAST_BLOCKS = 3
+#: Blocks that a share of them has at least, as long as they have :data:`LEAST_BLOCK_ROWS`.
+BLOCKS_OF_A_SHARE = 16
 #: The largest loss of a row that is reported.
 _REPORTED_LOSS = -float(np.log(PROBABILITY_CLIP))
 _LOG_2 = float(np.log(2.0))
@@ -32,7 +34,8 @@ class Reading:
     theta: Floats
     objective: float  #: with class weights and penalty
     gradient: Floats  #: (d + 1,) of the objective
-    hessian: Floats | None  #: (d + 1, d + 1) of the objective, as the blocks asked for show it; None: not asked
+    #: (d + 1, d + 1) of the objective, as the blocks asked for show it, or about so; None: not asked, or no weight
+    hessian: Floats | None
     train_loss: float  #: by sample weights, without penalty
     train_accuracy: float  #: at p >= .5, by sample weights
 
@@ -59,7 +62,7 @@ class RowPass:
 
     def __init__(self, problem: Problem, c: float, share: int = 1) -> None:
         rows, width = problem.x.shape
-        size = min(max(1, rows), BLOCK_ROWS, max(LEAST_BLOCK_ROWS, BLOCK_VALUES // max(1, width)))
+        size = _block_rows(rows, width, share)
         self._problem = problem
         self._c = c
         self._size = size
@@ -82,7 +85,7 @@ class RowPass:
         """
         sums = _Sums(np.zeros(len(theta)))
         if every:
-            every = min(every, max(1, len(self._starts) // LEAST_BLOCKS))
+            every = _shown(len(self._starts), every)
             if self._place is None:
                 self._place = np.empty((self._size, len(theta)))
             sums.curvature = (UncorrelatedCurvature if uncorrelated else WholeCurvature)(theta, self._place)
@@ -112,8 +115,8 @@ class RowPass:
         sums.weight += len(x) if weights is None else weights.sum()
         sums.loss -= float(np.dot(t if weights is None else np.multiply(t, weights, out=place), far))
         if curves is not None:
-            curves.add(x, far, _curving(t, weights, place))
-            curves.weight += len(x) if weights is None else weights.sum()
+            curving = curvatures(t, weights, place)
+            curves.add(x, far, curving, float(len(x) if weights is None else weights.sum()))
         np.abs(far, out=far)
         np.abs(t, out=t)
         t += 1.0
@@ -171,7 +174,25 @@ class _Sums:
     hits: float = 0.0
 
 
-def _curving(t: Floats, weights: Floats | None, place: Floats) -> Floats:
+def curved_rows(rows: int, width: int, every: int) -> int:
+    """Of how many of ``rows`` rows a reading shows the Hessian, where each ``every``-th block is asked for."""
+    size = _block_rows(rows, width)
+    blocks = -(-rows // size)
+    every = _shown(blocks, every)
+    return min(rows, size * len(range(every // 2, blocks, every)))
+
+
+def _block_rows(rows: int, width: int, share: int = 1) -> int:
+    """Of a share of the blocks there are at least so many: rows may lie in the order of their classes."""
+    size = min(max(1, rows), BLOCK_ROWS, max(LEAST_BLOCK_ROWS, BLOCK_VALUES // max(1, width)))
+    return size if share == 1 else min(size, max(LEAST_BLOCK_ROWS, rows // (share * BLOCKS_OF_A_SHARE)))
+
+
+def _shown(blocks: int, every: int) -> int:
+    return min(every, max(1, blocks // LEAST_BLOCKS))
+
+
+def curvatures(t: Floats, weights: Floats | None, place: Floats) -> Floats:
     """(k,) p (1 - p) of rows, times their weights, in ``place``; ``t`` is the tanh of half their logits."""
     curving = np.multiply(t, t, out=place)
     np.subtract(1.0, curving, out=curving)

@@ -12,22 +12,24 @@ from core.profile import CONSTANT_TOLERANCE
 from trainer.solvers.base import Problem
 from trainer.solvers.correlation import may_be_uncorrelated, tells_as_much
 from trainer.solvers.curvature import Curvature, newton_direction
-from trainer.solvers.row_pass import Reading, RowPass
+from trainer.solvers.row_pass import Reading, RowPass, curved_rows
+from trainer.table import Labels
 
 #: Share of rows below which a class is drawn from apart: half of the sample is then of it, as far as there is.
 RARE_SHARE = 0.2
-#: Every so many blocks of rows show their curvature on the first reading of all rows.
+#: Every so many blocks of rows show their curvature on the first reading of all rows, and are the second sample
+#: where features are uncorrelated.
 CURVED_BLOCKS = 8
-#: Every so many blocks of rows are the second sample.
+#: Every so many blocks of rows are the second sample elsewhere.
 NEARER_SHARE = 16
 #: Rows of a sample that must decide about a feature.
 LEAST_DECIDING = 10
 #: Rows that are looked at together; more of them are a second sample in memory.
 SHOWN_AT_ONCE = 256
-#: Steps on the sample; from zero it takes three or four.
+#: Steps on the sample; from zero it takes three to nine.
 MAX_STEPS = 12
-#: A gain of the mean loss that a step promises, below which the next one goes by the same curvature.
-SAME_CURVATURE = 0.05
+#: A share of the mean loss that a step promises to gain, below which the next one goes by the same curvature.
+SAME_CURVATURE = 0.07
 #: Share of the sample's own error in the loss, (d + 1) / 2n, that a step must promise to be followed by another.
 WORTH_A_STEP = 0.1
 
@@ -42,7 +44,7 @@ def sample_problem(problem: Problem, count: int, seed: int) -> Problem:
     ones = int(np.count_nonzero(y))
     rare = np.uint8(2 * ones < len(y))
     rare_rows = min(ones, len(y) - ones)
-    if rare_rows >= RARE_SHARE * len(y):
+    if not _has_rare_class(y):
         chosen = _spread(len(y), count, generator)
         weights = np.ones(len(chosen))
     else:
@@ -61,6 +63,11 @@ def sample_problem(problem: Problem, count: int, seed: int) -> Problem:
     return Problem(problem.x[chosen], y[chosen], weights=weights)
 
 
+def _has_rare_class(y: Labels) -> bool:
+    ones = int(np.count_nonzero(y))
+    return min(ones, len(y) - ones) < RARE_SHARE * len(y)
+
+
 def shown(x: Floats) -> NDArray[np.bool_]:
     """(d,) whether rows ``x`` (n, d) show what a feature does: at least some of them decide about it.
 
@@ -76,7 +83,7 @@ def shown(x: Floats) -> NDArray[np.bool_]:
             summed += squares.sum(axis=0)
             fourth += np.einsum("ij,ij->j", squares, squares)
         varies = np.sqrt(summed / len(x)) > CONSTANT_TOLERANCE * np.abs(mean)
-        enough = summed**2 >= LEAST_DECIDING * fourth
+        enough = (summed**2 >= LEAST_DECIDING * fourth) & np.isfinite(summed**2)
     found: NDArray[np.bool_] = (varies & enough) | ((summed == 0) & (mean == 0))
     return found
 
@@ -86,7 +93,8 @@ class SampleStart(NamedTuple):
 
     theta: Floats  #: (d + 1,)
     shows_all: bool  #: the sample shows what each feature does; then so does an eighth of the rows
-    uncorrelated: Floats | None  #: (d + 1, d + 1) the Hessian if features are; None: they are not
+    #: (d + 1, d + 1) the Hessian near theta, as of uncorrelated features; None: they are not, or it cannot be told
+    uncorrelated: Floats | None
 
 
 def sample_start(problem: Problem, c: float, count: int, seed: int) -> SampleStart:
@@ -103,20 +111,32 @@ def sample_start(problem: Problem, c: float, count: int, seed: int) -> SampleSta
     theta, curved = _optimum(rows, np.zeros(problem.x.shape[1] + 1), WORTH_A_STEP / (2 * len(sample.y)))
     shows_all = bool(seen.all())
     uncorrelated = None
-    if shows_all and curved is not None:
-        uncorrelated = _if_uncorrelated(sample, rows, curved, len(problem.y) / CURVED_BLOCKS)
+    # of a rare class other rows show less than the sample, and a column of zeros may have others there
+    if shows_all and curved is not None and not _has_rare_class(problem.y) and sample.x.any(axis=0).all():
+        spared_rows = curved_rows(len(problem.y), len(seen), CURVED_BLOCKS)
+        uncorrelated = _if_uncorrelated(sample, rows, curved, spared_rows)
     return SampleStart(theta, shows_all, uncorrelated)
 
 
-def _if_uncorrelated(sample: Problem, rows: RowPass, curved: Reading, spared_rows: float) -> Floats | None:
+def _if_uncorrelated(sample: Problem, rows: RowPass, curved: Reading, spared_rows: int) -> Floats | None:
     """The Hessian of uncorrelated features, where it tells as much as the whole of ``spared_rows`` rows would."""
-    whole = curved.hessian
+    whole = _without_own_penalty(curved.hessian, len(sample.y))
     if whole is None or not may_be_uncorrelated(whole, len(sample.y), spared_rows):
         return None
-    few = rows.at(curved.theta, every=1, uncorrelated=True).hessian
+    asked = rows.at(curved.theta, every=1, uncorrelated=True)
+    few = _without_own_penalty(asked.hessian, len(sample.y))
     if few is None or not tells_as_much(few, whole, sample, curved.theta, spared_rows):
         return None
     return few
+
+
+def _without_own_penalty(hessian: Floats | None, count: int) -> Floats | None:
+    """The Hessian of a sample of ``count`` rows, without the penalty of one row's weight."""
+    if hessian is None:
+        return None
+    without = hessian.copy()
+    without[np.diag_indices(len(without) - 1)] -= 1.0 / count
+    return without
 
 
 def _optimum(rows: RowPass, theta: Floats, worth: float) -> tuple[Floats, Reading | None]:
@@ -124,24 +144,22 @@ def _optimum(rows: RowPass, theta: Floats, worth: float) -> tuple[Floats, Readin
 
     And the last reading that had a Hessian: short steps go by the last one, as they correct it.
     """
-    best, curved = theta, None
-    here = rows.at(theta, every=1)
+    here, curved = rows.at(theta, every=1), None
+    if not np.isfinite(here.objective):  # no row has any weight, or logits overflow
+        return theta, None
     for _ in range(MAX_STEPS):
         if here.hessian is not None:
             curved, curvature = here, Curvature(here.hessian)
-        if curved is None or not np.isfinite(here.objective):
-            break  # no row has any weight, or logits overflow
-        best = here.theta
         step = curvature.direction(here.gradient)
         promised = -0.5 * float(here.gradient @ step)
         if promised < worth * len(theta):
-            return best + step, curved  # so near that the step needs no look
-        there = rows.at(best + step, every=0 if promised < SAME_CURVATURE else 1)
+            return here.theta + step, curved  # so near that the step needs no look
+        there = rows.at(here.theta + step, every=0 if promised < SAME_CURVATURE * here.objective else 1)
         if not there.objective < here.objective:
             break
         curvature.learn(step, there.gradient - here.gradient)
         here = there
-    return best, curved
+    return here.theta, curved
 
 
 def nearer_start(problem: Problem, c: float, start: SampleStart) -> Floats:

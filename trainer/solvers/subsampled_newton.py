@@ -23,7 +23,7 @@ from trainer.solvers.subsampled_walk import SubsampledWalk
 SAMPLE_ROWS, SAMPLE_ROWS_A_PARAMETER = 4000, 40
 #: Rows in samples from which a sample is drawn; with fewer, Newton's method takes some milliseconds.
 LEAST_SAMPLES = 8
-#: Rows in samples from which a second, larger sample is worth its step.
+#: Rows in samples from which a second, larger sample is worth its step where features are correlated.
 NEARER_SAMPLES = 60
 #: An accuracy, a share of summed weights, from which no row is on the wrong side.
 ALL_RIGHT = 1.0 - 1e-12
@@ -34,8 +34,8 @@ class SubsampledNewton:
     """Starts from the optimum of a sample, and reads all rows some five times.
 
     The first reading takes the curvature from an eighth of the rows; the steps then correct it. Features that the
-    sample shows to be uncorrelated need only its diagonal and what the logit adds to it. Where the sample does not
-    show some feature (that hardly any row has), where steps gain slowly, or one leads up, the curvature of all
+    sample shows to be uncorrelated need only its diagonal and what means and the logit add. Where the sample does
+    not show some feature (that hardly any row has), where steps gain slowly, or one leads up, the curvature of all
     rows is taken. Where that does not help either, Newton's method goes on from there, so that it arrives wherever
     Newton's method does.
     Few rows, rows of one class and early stopping are left to Newton's method from the beginning.
