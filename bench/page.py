@@ -28,7 +28,14 @@ def fill_places(text: str, kind: str, content: Callable[[str], str]) -> str:
     """``text`` with ``content(name)`` between each ``<!-- kind: name -->`` and the next ``<!-- end of kind -->``.
 
     What is there now is replaced; a ValueError of ``content`` is passed on.
+
+    Raises
+    ------
+    ValueError
+        A page without a place.
     """
+    if not place_names(text, kind):
+        raise ValueError(f"the page has no place for it; add <!-- {kind}: run --> and <!-- end of {kind} -->")
     return _places(kind).sub(lambda found: f"{found[1]}{content(found[2])}{found[3]}", text)
 
 
@@ -41,25 +48,24 @@ def _places(kind: str) -> re.Pattern[str]:
     return re.compile(rf"(<!-- {kind}: (.+?) -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
 
 
-def with_figures(text: str, document: Document) -> str:
-    """The page with the tables of a run in their places.
+def with_figures(text: str, document: Document, kind: str = "figures", remedy: str = "make bench") -> str:
+    """The page with the figures of a run in its places of a ``kind``; ``remedy`` is the command that makes one.
 
     Raises
     ------
     ValueError
-        A place for which the run has no row.
+        A place for which the run has no row, or a page without a place.
     """
 
     def table(names: str) -> str:
-        wanted = names.split(" | ")
-        if wanted == ["run"]:
+        if names == "run":
             return f"{about(document)}\n"
-        rows = [result for result in document.results if result.name.startswith(tuple(wanted))]
+        rows = [result for result in document.results if result.name.startswith(tuple(names.split(" | ")))]
         if not rows:
-            raise ValueError(f"the run has no row that begins with {names!r}; run make bench, all of it")
+            raise ValueError(f"the run has no row that begins with {names!r}; run {remedy}, all of it")
         return f"{markdown(rows)}\n"
 
-    return fill_places(text, "figures", table)
+    return fill_places(text, kind, table)
 
 
 def markdown(results: list[Result]) -> str:

@@ -11,36 +11,21 @@ from __future__ import annotations
 
 import sys
 
-from bench.page import PAGE, about, fill_places, markdown, place_names, read_run, rewrite
+from bench.page import PAGE, read_run, rewrite, with_figures
 from bench.report import OUT, Document
 
+_REMEDY = "make bench-page"
 
-def with_figures(text: str, document: Document) -> str:
-    """The page with the run's figures in their places.
 
-    Raises
-    ------
-    ValueError
-        A place for which the run has no row, or a page without a place.
-    """
-
-    def table(names: str) -> str:
-        if names == "run":
-            return f"{about(document)}\n"
-        rows = [result for result in document.results if result.name.startswith(tuple(names.split(" | ")))]
-        if not rows:
-            raise ValueError(f"the run has no row that begins with {names!r}; run make bench-page")
-        return f"{markdown(rows)}\n"
-
-    if not place_names(text, "live page"):
-        raise ValueError("the page has no place for it; add <!-- live page: run --> and <!-- end of live page -->")
-    return fill_places(text, "live page", table)
+def with_page_figures(text: str, document: Document) -> str:
+    """The page with the run's figures in their places; see :func:`bench.page.with_figures`."""
+    return with_figures(text, document, "live page", _REMEDY)
 
 
 def main() -> int:
     """Write the page; the exit status."""
-    document = read_run(OUT / "page.json", Document, "make bench-page")
-    return 2 if document is None else rewrite(PAGE, lambda text: with_figures(text, document))
+    document = read_run(OUT / "page.json", Document, _REMEDY)
+    return 2 if document is None else rewrite(PAGE, lambda text: with_page_figures(text, document))
 
 
 if __name__ == "__main__":

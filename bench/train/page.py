@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.page import PAGE, about, fill_places, place_names, read_run, rewrite
+from bench.page import PAGE, about, fill_places, read_run, rewrite
 from bench.report import OUT
 from bench.train.report import TrainDocument
 
@@ -32,8 +32,6 @@ def with_table(text: str, document: TrainDocument) -> str:
             raise ValueError(f"the run has no table {name!r}; run make bench-train")
         return f"{found[name]}\n\n"
 
-    if not place_names(text, "train"):
-        raise ValueError("the page has no place for it; add <!-- train: training --> and <!-- end of train -->")
     return fill_places(text, "train", table)
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from bench.live_page.page import with_figures
+from bench.live_page.page import with_page_figures
 from bench.live_page.processes import browser_pids, descendants, other_threads_cpu_s, total_cpu_s
 from bench.report import Document, Result
 
@@ -74,11 +74,11 @@ def test_figures_find_their_places_and_a_place_without_one_is_an_error() -> None
     ]
     document = Document("python -m bench.live_page", 0, {"python": "3"}, {"cores": "2"}, rows)
     text = "<!-- live page: first paint | GET -->\nold\n<!-- end of live page -->"
-    written = with_figures(text, document)
+    written = with_page_figures(text, document)
     assert "| first paint: p50 | 80 ms | at most 300 | yes |" in written
     assert "| GET /api/state: p99 | 3 ms |" in written
     assert "old" not in written
     with pytest.raises(ValueError, match="no row that begins with 'second'"):
-        with_figures(text.replace("first paint | GET", "second"), document)
+        with_page_figures(text.replace("first paint | GET", "second"), document)
     with pytest.raises(ValueError, match="no place"):
-        with_figures("", document)
+        with_page_figures("", document)

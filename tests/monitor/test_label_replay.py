@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -23,9 +22,9 @@ from monitor.detectors import concept
 from monitor.model_timeline import JudgingModel
 from monitor.state import decode_state, encode_state
 from tests.monitor.conftest import MakeScenario, Outputs, Read
-from tests.monitor.driver import Driver
 from tests.monitor.feeding import FixedTimeline, samples_of, windows, written
 from tests.monitor.label_scenario import with_labels
+from tests.monitor.lives import Lives
 from tests.monitor.scenario import Scenario, ScenarioMaker, dice_of, make_model
 
 SHAPES = [
@@ -51,11 +50,6 @@ def _settings(slide: int | None, share: float = 1.0, cooldown_s: float = 0.2) ->
         retrain_cooldown_s=cooldown_s,
         sample_share=share,
     )
-
-
-def _run(lives: Iterator[str]) -> None:
-    for _ in lives:
-        pass
 
 
 def figures_of(outputs: Outputs) -> list[dict[str, Any]]:
@@ -99,16 +93,10 @@ def test_windows_after_random_kills_equal_those_of_an_undisturbed_run(
     for keys in (calm, killed):
         scenario.store(connection, keys)
     own = _settings(slide)
-    _run(Driver(connection, calm, own).live())
-    dice = dice_of(seed)
-    lives, finished = 0, False
-    while not finished:
-        lives += 1
-        life = Driver(connection, killed, own, dice).live()
-        finished = all(dice.random() > 0.15 for _ in life)  # all() drops the generator at the first False
+    Lives(connection, calm, own).undisturbed()
+    assert Lives(connection, killed, own).killed(dice_of(seed)) > 5
     expected = outputs(calm)
     assert outputs(killed) == expected
-    assert lives > 5
     assert_every_outcome_and_an_alarm(expected)
     assert connection.call("HGET", killed.monitor, "state") == connection.call("HGET", calm.monitor, "state")
 
@@ -129,20 +117,10 @@ def test_two_monitors_at_once_write_the_windows_of_one(
     for keys in (calm, contested):
         scenario.store(connection, keys)
     own = _settings(slide, share=0.7)
-    _run(Driver(connection, calm, own).live())
-    dice = dice_of(seed)
-    rivals = [Driver(connection, contested, own, dice) for _ in range(2)]
-    lives = [rival.live() for rival in rivals]
-    while lives:
-        life = dice.choice(lives)
-        if next(life, None) is None:
-            lives.remove(life)
-        elif dice.random() < 0.05:
-            rivals.append(Driver(connection, contested, own, dice))
-            lives[lives.index(life)] = rivals[-1].live()
+    Lives(connection, calm, own).undisturbed()
+    assert sum(Lives(connection, contested, own).contested(dice_of(seed), killed_share=0.05)) > 2
     expected = outputs(calm)
     assert outputs(contested) == expected
-    assert sum(rival.lost_races for rival in rivals) > 2
     assert_every_outcome_and_an_alarm(expected, left_out=True)
 
 
@@ -154,16 +132,12 @@ def test_trimming_labels_up_to_the_marker_at_every_pause_changes_no_window(
     for keys in (calm, trimmed):
         scenario.store(connection, keys)
     own = _settings(None)
-    _run(Driver(connection, calm, own).live())
-    dice = dice_of(11)
-    finished = False
-    while not finished:
-        finished = True
-        for _ in Driver(connection, trimmed, own, dice).live():
-            trim(connection, trimmed.labels, 1, 1, required_groups=[MONITORS])
-            if dice.random() < 0.1:
-                finished = False
-                break
+    Lives(connection, calm, own).undisturbed()
+
+    def trim_labels() -> None:
+        trim(connection, trimmed.labels, 1, 1, required_groups=[MONITORS])
+
+    Lives(connection, trimmed, own).trimmed(dice_of(11), trim_labels)
     assert outputs(trimmed) == outputs(calm)
     group: dict[bytes, Any] = field_map(connection.call("XINFO", "GROUPS", calm.labels)[0])
     state = decode_state(connection.call("HGET", calm.monitor, "state"))

