@@ -48,7 +48,7 @@ function showFigures({ figures, figures_of }) {
 	setNote("figures-of", figures_of && plain(figures_of, 300));
 	showRows("figures", figures, "tr th td td.interval td", ({ name, words, value, low, high }, row) => {
 		const known = isKnown(low) && isKnown(high);
-		const end = Math.max(1, value, high); // most figures are shares
+		const end = Math.max(1, value, high); // mostly shares
 		setShares(row.children[2], { from: low / end, size: (high - low) / end, value: value / end });
 		const interval = known ? `${fixed(low, 3)} to ${fixed(high, 3)}` : "not known";
 		return [plain(words ? `${name}: ${words}` : name, 200), fixed(value, 3), "", interval];
