@@ -79,7 +79,7 @@ def test_every_target_of_make_is_in_the_makefile() -> None:
 
 @pytest.mark.parametrize("block", all_blocks("json"), ids=lambda block: block.place)
 def test_json_is_json(block: Block) -> None:
-    json.loads(block.text)
+    assert isinstance(json.loads(block.text), dict | list)
 
 
 def test_toml_is_toml() -> None:

@@ -27,6 +27,7 @@ from streamgauge.run_report.facts import read_facts
 from tests.both_servers import both_servers
 from tests.drift_references import quick_model_file
 from tests.trainer.imported.exporting import export
+from tests.trainer.noisy_table import noisy_table
 from tests.trainer.turning import until
 from trainer.block_entry import fit_table_in_blocks
 from trainer.commands import fit_table, promote_run, rollback
@@ -40,17 +41,6 @@ from trainer.threshold_change import set_threshold
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Stage
-
-
-def table(tmp_path: Path, n: int = 400, noise: float = 0.7, seed: int = 0) -> Path:
-    """A CSV file whose class hangs on its first feature, the more so the less noise there is."""
-    generator = np.random.default_rng(seed)
-    x = generator.normal(size=(n, 2))
-    y = (x[:, 0] + noise * generator.normal(size=n) > 0).astype(int)
-    path = tmp_path / f"{n}-{noise}-{seed}.csv"
-    lines = [f"{a!r},{b!r},{label}" for (a, b), label in zip(x.tolist(), y.tolist(), strict=True)]
-    path.write_text("\n".join(["a,b,class", *lines]) + "\n")
-    return path
 
 
 def told(stage: Stage) -> OwnFigures | None:
@@ -103,22 +93,22 @@ def test_the_first_model_brings_its_figures_though_nothing_was_compared(
     tmp_path: Path, stage: Stage, fit: object
 ) -> None:
     enter = fit_table if fit is fit_table else fit_table_in_blocks
-    report = enter(table(tmp_path), "class", "1", stage.settings)
+    report = enter(noisy_table(tmp_path), "class", "1", stage.settings)
     assert report.decision.judged is None
     assert_figures_of(stage.miniflow, report.run_id, told(stage))
 
 
 def test_a_fit_that_is_refused_tells_figures_of_nobody(tmp_path: Path, stage: Stage) -> None:
-    first = fit_table(table(tmp_path), "class", "1", stage.settings)
-    refused = fit_table(table(tmp_path, noise=3.0, seed=1), "class", "1", stage.settings)
+    first = fit_table(noisy_table(tmp_path), "class", "1", stage.settings)
+    refused = fit_table(noisy_table(tmp_path, noise=3.0, seed=1), "class", "1", stage.settings)
     assert read_decision(stage.miniflow.run(refused.run_id).read_artifact(DECISION_ARTIFACT)).own is None
     assert_figures_of(stage.miniflow, first.run_id, told(stage))
 
 
 def by_hand(stage: Stage, tmp_path: Path) -> tuple[str, str]:
     """Two runs, of which the second was refused."""
-    first = fit_table(table(tmp_path), "class", "1", stage.settings)
-    second = fit_table(table(tmp_path, noise=3.0, seed=1), "class", "1", stage.settings)
+    first = fit_table(noisy_table(tmp_path), "class", "1", stage.settings)
+    second = fit_table(noisy_table(tmp_path, noise=3.0, seed=1), "class", "1", stage.settings)
     return first.run_id, second.run_id
 
 
@@ -157,7 +147,7 @@ def test_figures_of_an_imported_model_say_that_it_may_have_seen_the_rows(tmp_pat
 
 
 def test_another_threshold_brings_the_figures_at_it(tmp_path: Path, stage: Stage) -> None:
-    fit_table(table(tmp_path), "class", "1", stage.settings)
+    fit_table(noisy_table(tmp_path), "class", "1", stage.settings)
     before = told(stage)
     change = set_threshold(msgspec.structs.replace(stage.settings, threshold=0.2))
     assert_figures_of(stage.miniflow, change.production.run_id, told(stage))
@@ -181,8 +171,8 @@ def test_production_that_is_brought_back_brings_its_figures(stage: Stage) -> Non
 
 def test_the_file_registry_keeps_the_same(tmp_path: Path) -> None:
     settings = Settings(miniflow=str(tmp_path / "miniflow"))
-    first = fit_table(table(tmp_path), "class", "1", settings)
-    second = fit_table(table(tmp_path, noise=3.0, seed=1), "class", "1", settings)
+    first = fit_table(noisy_table(tmp_path), "class", "1", settings)
+    second = fit_table(noisy_table(tmp_path, noise=3.0, seed=1), "class", "1", settings)
     made: Production = promote_run(second.run_id, settings)
     assert made.previous == first.run_id
     manual, fitted = FileRegistry(settings.miniflow_path, settings.pipeline).history(2)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from core.connection import ServerError
@@ -20,6 +19,7 @@ from core.redis_registry import RedisRegistry
 from core.registry import Production
 from core.scripts.commit import commit
 from tests.both_servers import both_servers
+from tests.trainer.noisy_table import noisy_table
 from tests.trainer.turning import misleading, until
 from trainer.attempt import FIELD
 from trainer.commands import fit_table
@@ -47,17 +47,6 @@ def assert_told_of(run: Run, decision: DecisionEntry) -> None:
     assert (decision.run_id, decision.outcome, decision.reason) == (run.run_id, run.meta.outcome, run.meta.reason)
     assert decision.sentence == run.meta.detail
     assert decision.event == run.params.get("event_id", "")
-
-
-def table(tmp_path: Path, n: int, noise: float, seed: int) -> Path:
-    """A CSV file whose class hangs on its first feature, the more so the less noise there is."""
-    generator = np.random.default_rng(seed)
-    x = generator.normal(size=(n, 2))
-    y = (x[:, 0] + noise * generator.normal(size=n) > 0).astype(int)
-    path = tmp_path / f"{n}-{noise}-{seed}.csv"
-    lines = [f"{a!r},{b!r},{label}" for (a, b), label in zip(x.tolist(), y.tolist(), strict=True)]
-    path.write_text("\n".join(["a,b,class", *lines]) + "\n")
-    return path
 
 
 @both_servers
@@ -233,9 +222,9 @@ def test_the_trainer_trims_what_it_tells(stage: Stage) -> None:
 
 
 def test_a_fit_that_is_refused_is_told_and_one_that_is_promoted_is_not(tmp_path: Path, stage: Stage) -> None:
-    fit_table(table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
+    fit_table(noisy_table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
     assert told(stage) == []
-    refused = fit_table(table(tmp_path, 400, 3.0, 1), "class", "1", stage.settings)
+    refused = fit_table(noisy_table(tmp_path, 400, 3.0, 1), "class", "1", stage.settings)
     assert not refused.promoted
     (decision,) = told(stage)
     assert_told_of(stage.miniflow.run(refused.run_id), decision)
@@ -244,7 +233,7 @@ def test_a_fit_that_is_refused_is_told_and_one_that_is_promoted_is_not(tmp_path:
 
 
 def test_a_fit_that_was_overtaken_is_told(tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = fit_table(table(tmp_path, 20, 3.0, 0), "class", "1", stage.settings)
+    first = fit_table(noisy_table(tmp_path, 20, 3.0, 0), "class", "1", stage.settings)
     promote = RedisRegistry.promote
 
     def overtaken(registry: RedisRegistry, *arguments: Any) -> Production:
@@ -252,7 +241,7 @@ def test_a_fit_that_was_overtaken_is_told(tmp_path: Path, stage: Stage, monkeypa
         return promote(registry, *arguments)
 
     monkeypatch.setattr(RedisRegistry, "promote", overtaken)
-    report = fit_table(table(tmp_path, 1000, 0.5, 1), "class", "1", stage.settings)
+    report = fit_table(noisy_table(tmp_path, 1000, 0.5, 1), "class", "1", stage.settings)
     (decision,) = told(stage)
     assert (decision.run_id, decision.outcome) == (report.run_id, "superseded")
     assert "epoch 2, not 1" in decision.sentence
@@ -261,24 +250,24 @@ def test_a_fit_that_was_overtaken_is_told(tmp_path: Path, stage: Stage, monkeypa
 def test_nothing_is_fitted_while_nothing_can_be_told(tmp_path: Path, stage: Stage) -> None:
     stage.connection.call("SET", stage.keys.decisions, "in the way")
     with pytest.raises(ServerUnavailable, match=f"{stage.keys.decisions} is not a stream; move it aside"):
-        fit_table(table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
+        fit_table(noisy_table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
     assert stage.miniflow.runs() == []
 
 
 def test_a_fit_that_can_no_longer_be_told_has_ended_all_the_same(tmp_path: Path, stage: Stage) -> None:
-    fit_table(table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
+    fit_table(noisy_table(tmp_path, 400, 0.5, 0), "class", "1", stage.settings)
 
     def in_the_way(*_: object) -> None:
         stage.connection.call("SET", stage.keys.decisions, "in the way")
 
     with pytest.raises(ServerUnavailable, match="WRONGTYPE"):
-        fit_table(table(tmp_path, 400, 3.0, 1), "class", "1", stage.settings, on_fitted=in_the_way)
+        fit_table(noisy_table(tmp_path, 400, 3.0, 1), "class", "1", stage.settings, on_fitted=in_the_way)
     assert stage.miniflow.runs()[0].meta.outcome == "refused"
 
 
 def test_without_redis_the_run_alone_tells(tmp_path: Path, stage: Stage) -> None:
     without = msgspec.structs.replace(stage.settings, redis_url=None)
-    fit_table(table(tmp_path, 400, 0.5, 0), "class", "1", without)
-    refused = fit_table(table(tmp_path, 400, 3.0, 1), "class", "1", without)
+    fit_table(noisy_table(tmp_path, 400, 0.5, 0), "class", "1", without)
+    refused = fit_table(noisy_table(tmp_path, 400, 3.0, 1), "class", "1", without)
     assert stage.miniflow.run(refused.run_id).meta.outcome == "refused"
     assert told(stage) == []

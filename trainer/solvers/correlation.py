@@ -15,7 +15,7 @@ LARGEST_CORRELATION = 0.3
 DEVIATIONS = 2.0
 #: What is left out of a Hessian may be so much of the noise of the one that is spared, in squares.
 LEFT_OUT = 0.5
-#: By what is left out, no direction may be curved so many times as much more or less as noise makes the worst one.
+#: The largest eigenvalue of what is left out may be so many times the largest that noise alone has.
 WORST_DIRECTION = 1.5
 #: Rows that are worked on together; more of them are a second sample in memory.
 PIECE_ROWS = 256

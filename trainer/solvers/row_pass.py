@@ -85,7 +85,7 @@ class RowPass:
         """
         sums = _Sums(np.zeros(len(theta)))
         if every:
-            every = _shown(len(self._starts), every)
+            every = _spacing(len(self._starts), every)
             if self._place is None:
                 self._place = np.empty((self._size, len(theta)))
             sums.curvature = (UncorrelatedCurvature if uncorrelated else WholeCurvature)(theta, self._place)
@@ -178,7 +178,7 @@ def curved_rows(rows: int, width: int, every: int) -> int:
     """Of how many of ``rows`` rows a reading shows the Hessian, where each ``every``-th block is asked for."""
     size = _block_rows(rows, width)
     blocks = -(-rows // size)
-    every = _shown(blocks, every)
+    every = _spacing(blocks, every)
     return min(rows, size * len(range(every // 2, blocks, every)))
 
 
@@ -188,7 +188,8 @@ def _block_rows(rows: int, width: int, share: int = 1) -> int:
     return size if share == 1 else min(size, max(LEAST_BLOCK_ROWS, rows // (share * BLOCKS_OF_A_SHARE)))
 
 
-def _shown(blocks: int, every: int) -> int:
+def _spacing(blocks: int, every: int) -> int:
+    """Each which block shows its Hessian: of few blocks more than are asked for."""
     return min(every, max(1, blocks // LEAST_BLOCKS))
 
 

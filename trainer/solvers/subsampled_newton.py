@@ -31,7 +31,7 @@ ALL_RIGHT = 1.0 - 1e-12
 
 @dataclass(frozen=True)
 class SubsampledNewton:
-    """Starts from the optimum of a sample, and reads all rows some five times.
+    """Starts from the optimum of a sample, and reads all rows four or five times.
 
     The first reading takes the curvature from an eighth of the rows; the steps then correct it. Features that the
     sample shows to be uncorrelated need only its diagonal and what means and the logit add. Where the sample does
